@@ -1,0 +1,48 @@
+# Logits: every command a developer or a newcomer needs. `make` lists them.
+SHELL := /bin/bash
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+RUN := $(UV) run --no-sync
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
+
+.uv/bin/uv:
+	python3.11 -m venv .uv
+	.uv/bin/python -m pip install --quiet --disable-pip-version-check "uv==0.13.9"
+
+setup: $(if $(filter .uv/bin/uv,$(UV)),.uv/bin/uv) ## install everything the workspace needs
+	$(UV) sync --frozen --all-packages --quiet
+
+up: setup ## start all of Logits on this machine; ARGS="--port 9000" passes flags on
+	$(RUN) logits up $(ARGS)
+
+down: setup ## stop what `make up` started; data stays
+	$(RUN) logits down $(ARGS)
+
+test: setup ## run the tests (the embedded cluster and the browser included)
+	$(RUN) pytest $(ARGS)
+
+check: setup lint test ## everything that must hold before a change lands
+
+lint: setup ## format, lint, types and layers
+	$(UV) lock --check --quiet
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) pyright
+	$(RUN) lint-imports
+
+fmt: setup ## format and mend what can be mended by itself
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+docs: setup ## regenerate the reference pages and the rendered charts
+	$(RUN) python docs/generate.py
+
+bench: setup ## measure, and print the figures with their bounds
+	$(RUN) python bench/run.py
+
+test-kubernetes: setup ## the whole chain on a real Kubernetes cluster
+	$(RUN) pytest -m kubernetes tests/cluster tests/contracts $(ARGS)
+
+.PHONY: help setup up down test check lint fmt docs bench test-kubernetes

@@ -1,0 +1,1 @@
+"""Pure domain logic of Logits: values in, decisions out."""

@@ -1,0 +1,1 @@
+"""What every Logits app shares: process shell, telemetry, relay, clients of our own APIs."""
