@@ -1,6 +1,7 @@
 """Redaction: which values may leave the cluster, decided by their type."""
 
 from logits_core.redaction.record import ExportedRecord, ExportedValue, LogRecord, decode_exported
+from logits_core.redaction.samples import ExportedSample, decode_sample, may_leave
 from logits_core.redaction.values import (
     SAFE_TYPES,
     Bytes,
@@ -23,6 +24,7 @@ __all__ = [
     "Count",
     "Digest",
     "ExportedRecord",
+    "ExportedSample",
     "ExportedValue",
     "Flag",
     "Identifier",
@@ -35,4 +37,6 @@ __all__ = [
     "Status",
     "Version",
     "decode_exported",
+    "decode_sample",
+    "may_leave",
 ]

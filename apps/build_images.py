@@ -1,0 +1,152 @@
+"""The image builder: one OCI archive per app, with the digests that a release signs.
+
+    python apps/build_images.py OUTPUT_DIRECTORY [APP ...]
+
+Needs buildah and the base image. Writes ``OUTPUT/<app>.tar`` and ``OUTPUT/images.json``
+(component -> ``localhost/logits/<component>@sha256:...``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VERSION = "0.1.0"
+SHARED = "logits-shell"
+MODELS = {"llm-server": ROOT / "models"}
+"""Apps whose image carries the models directory, as ``/app/own/models``."""
+MODEL_FILES = ("*.gguf", "hf/*", "MODEL_CARD.md")
+
+
+def requirements(package: str) -> dict[str, str]:
+    """Pinned third-party requirements of a workspace member: distribution name -> requirement line."""
+    exported = subprocess.run(
+        [_uv(), "export", "--frozen", "--no-dev", "--no-emit-workspace", "--no-hashes", "--no-annotate",
+         "--no-header", "--package", package],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    lines = [line.strip() for line in exported.stdout.splitlines() if line.strip() and "==" in line]
+    return {line.split("==")[0]: line for line in lines}
+
+
+def _uv() -> str:
+    own = ROOT / ".uv/bin/uv"
+    return shutil.which("uv") or str(own)
+
+
+def _install(target: Path, lines: list[str], members: list[Path]) -> None:
+    target.mkdir(parents=True)
+    listed = target.with_suffix(".txt")
+    listed.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    install = [_uv(), "pip", "install", "--quiet", "--python", "3.11", "--no-deps", "--link-mode", "copy",
+               "--target", str(target)]  # fmt: skip
+    if lines:
+        subprocess.run([*install, "-r", str(listed)], cwd=ROOT, check=True)
+    for member in members:
+        subprocess.run([*install, str(member)], cwd=ROOT, check=True)
+    # The root file system is read-only at run time, so byte code is made now; it is never stale.
+    subprocess.run(
+        [sys.executable, "-m", "compileall", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash", str(target)],
+        check=False, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def prepare_shared(context: Path) -> dict[str, str]:
+    """The layer that all images have in common; returns what is in it."""
+    lines = requirements(SHARED)
+    _install(
+        context / "shared",
+        list(lines.values()),
+        [ROOT / "packages/logits-core", ROOT / "packages/logits-shell"],
+    )
+    return lines
+
+
+def prepare_own(context: Path, app: str, shared: dict[str, str]) -> None:
+    """The layer of one app: its own dependencies, its code, its entry point, its models."""
+    own = context / "own"
+    shutil.rmtree(own, ignore_errors=True)
+    lines = [line for name, line in requirements(f"logits-{app}").items() if name not in shared]
+    _install(own, lines, [ROOT / "apps" / app])
+    module = f"logits_{app.replace('-', '_')}"
+    (own / "entrypoint.py").write_text(
+        f'"""Starts {app}."""\nimport runpy\n\nrunpy.run_module("{module}", run_name="__main__")\n',
+        encoding="utf-8",
+    )
+    if app in MODELS:
+        _copy_models(MODELS[app], own / "models")
+
+
+def _copy_models(source: Path, target: Path) -> None:
+    for pattern in MODEL_FILES:
+        for file in source.glob(f"*/{pattern}"):
+            if file.is_file():
+                copy = target / file.relative_to(source)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
+
+
+def build(context: Path, app: str, output: Path, version: str = VERSION) -> str:
+    """Build one image from the prepared context, write its archive, return its reference by digest."""
+    name = f"localhost/logits/{app}:{version}"
+    isolation = ["--isolation", "chroot"] if os.geteuid() == 0 else []
+    subprocess.run(
+        ["buildah", "bud", "--quiet", *isolation, "--layers", "--build-arg", f"VERSION={version}", "-t", name,
+         "-f", str(ROOT / "apps/Dockerfile"), str(context)],
+        check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    return archive(name, output / f"{app}-{version}.tar")
+
+
+def archive(name: str, target: Path) -> str:
+    """Write an image as an OCI archive; returns ``repository@sha256:...``."""
+    target.unlink(missing_ok=True)
+    digest = target.with_suffix(".digest")
+    subprocess.run(
+        [
+            "buildah",
+            "push",
+            "--quiet",
+            "--disable-compression",
+            "--digestfile",
+            str(digest),
+            name,
+            f"oci-archive:{target}:{name}",
+        ],
+        check=True,
+    )
+    return f"{name.rsplit(':', 1)[0]}@{digest.read_text(encoding='utf-8').strip()}"
+
+
+def main(arguments: list[str]) -> int:
+    """Build the named apps, or all of them."""
+    if not arguments:
+        sys.stderr.write(__doc__ or "")
+        return 2
+    output = Path(arguments[0]).resolve()
+    apps = arguments[1:] or sorted(p.parent.name for p in (ROOT / "apps").glob("*/pyproject.toml"))
+    if shutil.which("buildah") is None:
+        sys.stderr.write("buildah is missing: install it with your system's package manager\n")
+        return 1
+    context = output / "context"
+    shutil.rmtree(context, ignore_errors=True)
+    context.mkdir(parents=True)
+    shared = prepare_shared(context)
+    images: dict[str, str] = {}
+    for app in apps:
+        prepare_own(context, app, shared)
+        images[app] = build(context, app, output)
+        sys.stdout.write(f"{app}: {images[app]}\n")
+        sys.stdout.flush()
+    shutil.rmtree(context)
+    (output / "images.json").write_text(json.dumps(images, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

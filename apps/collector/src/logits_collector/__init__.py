@@ -1,0 +1,1 @@
+"""Collector: carries redacted logs and metrics to the vendor."""

@@ -1,0 +1,1 @@
+"""Adapters of the Collector: pods, their streams and metrics, the spool, the way to the Gateway."""

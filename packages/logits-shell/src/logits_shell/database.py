@@ -1,0 +1,130 @@
+"""The vendor's relational store: one bounded SQLAlchemy pool in threads, one transaction per call.
+
+Only Accounts and Ops API use it. SQLite serves laptops and tests with exactly one connection, which
+also keeps clear of the WAL-reset bug of SQLite before 3.51.3; PostgreSQL is the production store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
+
+from logits_core.errors import ErrorCode, LogitsError
+
+T = TypeVar("T")
+
+NAMING = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+"""Names of constraints, so that migrations can speak of them on every database."""
+
+
+class Database:
+    """One store behind a pool of ``connections``; SQLite always gets a single one.
+
+    Args:
+        url: SQLAlchemy URL, such as ``sqlite:////var/lib/logits/accounts.db``.
+        connections: size of the pool and the number of calls that run at once.
+    """
+
+    def __init__(self, url: str, *, connections: int = 4) -> None:
+        sqlite = url.startswith("sqlite")
+        size = 1 if sqlite else connections
+        self._engine = _engine(url, sqlite, size)
+        self._limiter = anyio.CapacityLimiter(size)
+
+    async def run(self, work: Callable[[Session], T]) -> T:
+        """Run ``work`` in a worker thread inside one transaction; commit unless it raises.
+
+        Raises:
+            LogitsError: UNAVAILABLE when the database cannot be reached.
+        """
+        return await anyio.to_thread.run_sync(self._transaction, work, limiter=self._limiter)
+
+    def _transaction(self, work: Callable[[Session], T]) -> T:
+        try:
+            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                return work(session)
+        except OperationalError as error:
+            raise LogitsError(
+                ErrorCode.UNAVAILABLE, "the database cannot be used right now; try again", retry_after=5
+            ) from error
+
+    async def ping(self) -> None:
+        """Prove that the database answers.
+
+        Raises:
+            LogitsError: UNAVAILABLE.
+        """
+        await self.run(lambda session: session.execute(text("SELECT 1")).scalar_one())
+
+    def upgrade(self, migrations: Path, metadata: MetaData) -> None:
+        """Bring the schema to the newest revision; blocks, so call it before serving.
+
+        Args:
+            migrations: folder with ``versions/``.
+            metadata: the tables that the newest revision must produce.
+
+        Raises:
+            LogitsError: CONFLICT when a newer version of this app has written the store.
+        """
+        config = Config()
+        config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+        scripts = ScriptDirectory.from_config(config)
+        with self._engine.connect() as connection, connection.begin():
+            current = _current_revision(connection)
+            if current is not None and current not in {s.revision for s in scripts.walk_revisions()}:
+                raise LogitsError(
+                    ErrorCode.CONFLICT,
+                    f"the database is at revision {current}, which a newer version wrote: run that version",
+                )
+            config.attributes["connection"] = connection
+            config.attributes["metadata"] = metadata
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+
+def _current_revision(connection: Connection) -> str | None:
+    from alembic.runtime.migration import MigrationContext
+
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _engine(url: str, sqlite: bool, size: int) -> Engine:
+    options: dict[str, Any] = {"connect_args": {"check_same_thread": False}} if sqlite else {}
+    engine = create_engine(
+        url, poolclass=QueuePool, pool_size=size, max_overflow=0, pool_pre_ping=not sqlite, **options
+    )
+    if sqlite:
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+    return engine
+
+
+def _configure_sqlite(connection: Any, _: object) -> None:
+    # The driver's own BEGIN handling breaks savepoints; SQLAlchemy begins each transaction instead.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
