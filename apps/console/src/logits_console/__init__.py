@@ -1,0 +1,1 @@
+"""Console: the web page from which a customer runs models."""

@@ -1,0 +1,1 @@
+"""Adapters of the Console: the Gateway and the API Server."""
