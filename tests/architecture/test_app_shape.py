@@ -27,8 +27,7 @@ def test_the_pieces_are_there(app: str) -> None:
 
 def _reads_environment(module: Module) -> bool:
     return any(
-        isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"}
-        for node in ast.walk(module.syntax)
+        isinstance(node, ast.Attribute) and node.attr in {"environ", "getenv"} for node in ast.walk(module.syntax)
     )
 
 
@@ -36,9 +35,7 @@ def test_only_entry_points_touch_the_environment() -> None:
     found = [
         module.name
         for module in sources()
-        if module.name.startswith("apps/")
-        and _reads_environment(module)
-        and module.path.name != "__main__.py"
+        if module.name.startswith("apps/") and _reads_environment(module) and module.path.name != "__main__.py"
     ]
     assert not found, f"read settings through settings.py: {found}"
 

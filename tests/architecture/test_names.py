@@ -21,11 +21,7 @@ def _catch_alls(module: Module) -> list[str]:
     for node in ast.walk(module.syntax):
         if isinstance(node, ast.Call):
             for keyword in node.keywords:
-                if (
-                    keyword.arg is None
-                    and isinstance(keyword.value, ast.Name)
-                    and keyword.value.id == "kwargs"
-                ):
+                if keyword.arg is None and isinstance(keyword.value, ast.Name) and keyword.value.id == "kwargs":
                     found.append(f"{module.name}:{node.lineno}")
     return found
 
