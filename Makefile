@@ -42,7 +42,10 @@ docs: setup ## regenerate the reference pages and the rendered charts
 bench: setup ## measure, and print the figures with their bounds
 	$(RUN) python bench/run.py
 
+images: setup ## build every app's image into OUTPUT (needs buildah)
+	$(RUN) python apps/build_images.py $(or $(OUTPUT),dist/images)
+
 test-kubernetes: setup ## the whole chain on a real Kubernetes cluster
 	$(RUN) pytest -m kubernetes tests/cluster tests/contracts $(ARGS)
 
-.PHONY: help setup up down test check lint fmt docs bench test-kubernetes
+.PHONY: help setup up down test check lint fmt docs bench images test-kubernetes
