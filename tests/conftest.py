@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from platforms import either_platform, embedded, real
+
+__all__ = ["either_platform", "embedded", "real"]
+
 
 @pytest.fixture
 def anyio_backend() -> str:

@@ -47,6 +47,8 @@ class Platform:
         kubectl_command: kubectl with its kubeconfig.
         variant: makes further images.
         counter: of the newest published release.
+        storage: directory that holds the vendor's volumes, where the test can read it.
+        facts: figures and words worth printing.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Platform:
     kubectl_command: list[str]
     variant: Variants
     counter: int = 1
+    storage: Path | None = None
     facts: dict[str, str] = field(default_factory=dict[str, str])
 
     # -- the cluster

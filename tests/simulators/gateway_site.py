@@ -1,0 +1,291 @@
+"""A site for Gateway tests: the chart's objects on an embedded API server, and a live Gateway before it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import anyio
+import httpx
+import uvicorn
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from logits_core.rollout import Release, SignedRelease, sign
+from logits_gateway.app import create_app
+from logits_gateway.settings import Settings
+from logits_local.api import ApiServer
+from logits_shell.kubernetes import (
+    DEPLOYMENTS,
+    PODS,
+    SERVICE_ACCOUNTS,
+    ClusterAccess,
+    KubernetesClient,
+    StaticToken,
+    TokenFile,
+    resource_of,
+    trust,
+)
+from logits_shell.telemetry import Telemetry
+from simulators.ops_api import ENVIRONMENT, KEY, SimulatedOpsApi
+
+NAMESPACE = "logits"
+CHART = Path(__file__).parents[2] / "helm/gateway/static.yaml"
+COMPONENTS = ("controller", "collector", "console", "api-server", "llm-server", "entity-db", "ingress-proxy")
+
+
+def image(component: str, version: str) -> str:
+    """An image reference by digest that is stable for a component and version."""
+    return f"localhost/logits/{component}@sha256:{(component + version).encode().hex():0<64.64}"
+
+
+def release(counter: int, version: str = "") -> Release:
+    """A release of all components."""
+    version = version or f"0.{counter}.0"
+    return Release.make(
+        version=version,
+        counter=counter,
+        issued_at=datetime(2026, 1, 1, tzinfo=UTC),
+        images={component: image(component, version) for component in COMPONENTS},
+    )
+
+
+class _Quiet(uvicorn.Server):
+    def capture_signals(self) -> Any:
+        return contextlib.nullcontext()
+
+
+@dataclass
+class Site:
+    """Everything that a test needs.
+
+    Attributes:
+        url: the Gateway's base URL.
+        admin: a client of the API server with all rights.
+        ops: the simulated Ops API.
+        audit: audit lines as they were printed.
+        data: the Gateway's volume.
+    """
+
+    url: str
+    admin: KubernetesClient
+    ops: SimulatedOpsApi
+    server: ApiServer
+    key: Ed25519PrivateKey
+    data: Path
+    audit: list[bytes] = field(default_factory=list[bytes])
+
+    def signed(self, counter: int) -> SignedRelease:
+        return sign(release(counter), self.key)
+
+    async def pod(self, name: str, component: str, *, account: str = "logits-component") -> dict[str, Any]:
+        """Create a pod of a component, as its Deployment would."""
+        return await self.admin.create(
+            PODS,
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {
+                    "name": name,
+                    "namespace": NAMESPACE,
+                    "labels": {"app.kubernetes.io/part-of": "logits", "logits.ai/component": component},
+                },
+                "spec": {
+                    "serviceAccountName": account,
+                    "automountServiceAccountToken": False,
+                    "containers": [{"name": "main", "image": image(component, "0.1.0")}],
+                },
+            },
+        )
+
+    async def token(
+        self, pod: dict[str, Any], *, audience: str = "logits-gateway", seconds: int = 3600
+    ) -> str:
+        """A projected token of a pod, as its kubelet would fetch it."""
+        return await mint(self.admin, pod, audience=audience, seconds=seconds)
+
+    async def caller(self, component: str) -> httpx.AsyncClient:
+        """An HTTP client that acts as a component."""
+        pod = await self.pod(f"logits-{component}-test", component)
+        return self.client(await self.token(pod))
+
+    def client(self, token: str | None) -> httpx.AsyncClient:
+        headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False, timeout=20)
+
+    async def ready_controller(self, *, ready: bool = True) -> None:
+        """Write the status that a Deployment controller would for the Controller's Deployment."""
+        live = await self.admin.get(DEPLOYMENTS, "logits-controller", namespace=NAMESPACE)
+        count = 1 if ready else 0
+        status = {
+            "observedGeneration": live["metadata"]["generation"],
+            "replicas": 1,
+            "updatedReplicas": 1,
+            "readyReplicas": count,
+            "availableReplicas": count,
+            "unavailableReplicas": 1 - count,
+        }
+        await self.admin.patch_status(DEPLOYMENTS, "logits-controller", status, namespace=NAMESPACE)
+
+    async def controller(self) -> dict[str, Any]:
+        return await self.admin.get(DEPLOYMENTS, "logits-controller", namespace=NAMESPACE)
+
+    async def controller_runs(self, counter: int) -> dict[str, Any]:
+        """Wait until the Gateway has applied the Controller of a release."""
+        with anyio.fail_after(20):
+            async with aclosing(_states(self.admin, "logits-controller")) as states:
+                async for found in states:
+                    labels = found["spec"]["template"]["metadata"]["labels"]
+                    if labels["logits.ai/release-counter"] == str(counter):
+                        return found
+        raise AssertionError
+
+    async def reported(self, met: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait until the newest report to the Ops API is as wanted."""
+        await self.ops.until(lambda: bool(self.ops.reports) and met(self.ops.reports[-1]))
+        return self.ops.reports[-1]
+
+
+async def _states(client: KubernetesClient, name: str) -> AsyncGenerator[dict[str, Any], None]:
+    """A Deployment in all its states from now on."""
+    selector = f"metadata.name={name}"
+    listing = await client.list(DEPLOYMENTS, namespace=NAMESPACE, field_selector=selector)
+    for item in listing.items:
+        yield item
+    events = client.watch(
+        DEPLOYMENTS,
+        namespace=NAMESPACE,
+        field_selector=selector,
+        resource_version=listing.resource_version,
+    )
+    async with aclosing(events) as stream:
+        async for event in stream:
+            yield event.object
+
+
+async def mint(admin: KubernetesClient, pod: dict[str, Any], *, audience: str, seconds: int = 3600) -> str:
+    """A token bound to a pod."""
+    reference = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "name": pod["metadata"]["name"],
+        "uid": pod["metadata"]["uid"],
+    }
+    request = {
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "TokenRequest",
+        "spec": {"audiences": [audience], "expirationSeconds": seconds, "boundObjectRef": reference},
+    }
+    account = pod["spec"]["serviceAccountName"]
+    answer = await admin.create_subresource(
+        SERVICE_ACCOUNTS, account, "token", request, namespace=NAMESPACE
+    )
+    return answer["status"]["token"]
+
+
+def manifests(variables: dict[str, str]) -> list[dict[str, Any]]:
+    """The chart's objects with their variables filled in."""
+    return [found for found in yaml.safe_load_all(Template(CHART.read_text()).substitute(variables)) if found]
+
+
+@asynccontextmanager
+async def gateway_site(directory: Path, *, deadline: float = 120.0) -> AsyncGenerator[Site, None]:
+    """A cluster with the chart applied, a simulated Ops API, and a Gateway that serves."""
+    key, ops = Ed25519PrivateKey.generate(), SimulatedOpsApi()
+    server = ApiServer(directory / "cluster")
+    started = anyio.Event()
+    async with anyio.create_task_group() as group, served(ops) as ops_url:
+        group.start_soon(server.serve, started.set)
+        await started.wait()
+        verify = trust(server.ca_certificate)
+        async with KubernetesClient(server.url, StaticToken(server.admin_token), verify=verify) as admin:
+            await _install(admin)
+            site = Site("", admin, ops, server, key, directory / "volume")
+            async with _gateway(site, directory, ops_url, deadline):
+                yield site
+                ops.close()
+        group.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def served(app: Any, listener: socket.socket | None = None) -> AsyncGenerator[str, None]:
+    """Serve an ASGI app inside the block; yields its base URL."""
+    with listener or socket.create_server(("127.0.0.1", 0)) as bound:
+        server = _Quiet(
+            uvicorn.Config(
+                app,
+                http="httptools",
+                log_config=None,
+                access_log=False,
+                loop="none",
+                ws="none",
+                lifespan="off",
+                timeout_graceful_shutdown=1,
+            )
+        )
+        async with anyio.create_task_group() as group:
+            group.start_soon(server.serve, [bound])
+            try:
+                yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+            finally:
+                server.should_exit = True
+
+
+async def _install(admin: KubernetesClient) -> None:
+    variables = {
+        "ENV_ID": ENVIRONMENT,
+        "ENV_KEY": KEY,
+        "GATEWAY_IMAGE": image("gateway", "0.1.0"),
+        "OPS_API_URL": "http://127.0.0.1:1",
+        "RELEASE_PUBLIC_KEYS": "unused",
+    }
+    for manifest in manifests(variables):
+        await admin.apply(resource_of(manifest), manifest, field_manager="helm", namespace=NAMESPACE)
+
+
+async def _credentials(site: Site, directory: Path) -> ClusterAccess:
+    pod = await site.pod("logits-gateway-0", "gateway", account="logits-gateway")
+    directory.mkdir()
+    audience = "https://kubernetes.default.svc.cluster.local"
+    (directory / "token").write_text(await mint(site.admin, pod, audience=audience))
+    verify = trust(site.server.ca_certificate)
+    return ClusterAccess(site.server.url, TokenFile(directory / "token"), verify, NAMESPACE)
+
+
+@asynccontextmanager
+async def _gateway(
+    site: Site, directory: Path, ops_url: str, deadline: float
+) -> AsyncGenerator[None, None]:
+    access = await _credentials(site, directory / "credentials")
+    listener = socket.create_server(("127.0.0.1", 0))
+    settings = Settings(
+        listen_address="127.0.0.1",
+        http_port=listener.getsockname()[1],
+        namespace=NAMESPACE,
+        env_id=ENVIRONMENT,
+        env_key=KEY,
+        ops_api_url=ops_url,
+        release_public_keys=base64.b64encode(site.key.public_key().public_bytes_raw()).decode(),
+        data_directory=site.data,
+        rollout_deadline_seconds=deadline,
+    )
+    telemetry = Telemetry.create("gateway", settings)
+    gateway = create_app(settings, telemetry, access, audit_output=site.audit.append)
+    await gateway.begin()
+    async with served(gateway.asgi, listener) as site.url, anyio.create_task_group() as group:
+        for task in gateway.background:
+            group.start_soon(task)
+        with anyio.fail_after(20):
+            while not telemetry.health.ready:
+                await anyio.sleep(0.01)
+        yield
+        group.cancel_scope.cancel()
+    await gateway.close()
