@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ class _Quiet(uvicorn.Server):
 
 
 @asynccontextmanager
-async def live(app: Any) -> AsyncIterator[str]:
+async def live(app: Any) -> AsyncGenerator[str]:
     """Serve ``app`` inside the block; yields its base URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(

@@ -106,9 +106,7 @@ class Site:
             },
         )
 
-    async def token(
-        self, pod: dict[str, Any], *, audience: str = "logits-gateway", seconds: int = 3600
-    ) -> str:
+    async def token(self, pod: dict[str, Any], *, audience: str = "logits-gateway", seconds: int = 3600) -> str:
         """A projected token of a pod, as its kubelet would fetch it."""
         return await mint(self.admin, pod, audience=audience, seconds=seconds)
 
@@ -185,9 +183,7 @@ async def mint(admin: KubernetesClient, pod: dict[str, Any], *, audience: str, s
         "spec": {"audiences": [audience], "expirationSeconds": seconds, "boundObjectRef": reference},
     }
     account = pod["spec"]["serviceAccountName"]
-    answer = await admin.create_subresource(
-        SERVICE_ACCOUNTS, account, "token", request, namespace=NAMESPACE
-    )
+    answer = await admin.create_subresource(SERVICE_ACCOUNTS, account, "token", request, namespace=NAMESPACE)
     return answer["status"]["token"]
 
 
@@ -261,21 +257,21 @@ async def _credentials(site: Site, directory: Path) -> ClusterAccess:
 
 
 @asynccontextmanager
-async def _gateway(
-    site: Site, directory: Path, ops_url: str, deadline: float
-) -> AsyncGenerator[None, None]:
+async def _gateway(site: Site, directory: Path, ops_url: str, deadline: float) -> AsyncGenerator[None, None]:
     access = await _credentials(site, directory / "credentials")
     listener = socket.create_server(("127.0.0.1", 0))
-    settings = Settings(
-        listen_address="127.0.0.1",
-        http_port=listener.getsockname()[1],
-        namespace=NAMESPACE,
-        env_id=ENVIRONMENT,
-        env_key=KEY,
-        ops_api_url=ops_url,
-        release_public_keys=base64.b64encode(site.key.public_key().public_bytes_raw()).decode(),
-        data_directory=site.data,
-        rollout_deadline_seconds=deadline,
+    settings = Settings.model_validate(
+        {
+            "listen_address": "127.0.0.1",
+            "http_port": listener.getsockname()[1],
+            "namespace": NAMESPACE,
+            "env_id": ENVIRONMENT,
+            "env_key": KEY,
+            "ops_api_url": ops_url,
+            "release_public_keys": base64.b64encode(site.key.public_key().public_bytes_raw()).decode(),
+            "data_directory": site.data,
+            "rollout_deadline_seconds": deadline,
+        }
     )
     telemetry = Telemetry.create("gateway", settings)
     gateway = create_app(settings, telemetry, access, audit_output=site.audit.append)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import httpx
 from argon2 import PasswordHasher
+from prometheus_client import CollectorRegistry
 
 from live_server import live
 from logits_accounts.app import Accounts, create_app
@@ -47,9 +48,14 @@ class Vendor:
 
     url: str
     accounts: Accounts
+    registry: CollectorRegistry
     clock: ops_api.Clock
     ops: ops_api.Caller
     stack: AsyncExitStack
+
+    def metric(self, name: str) -> float:
+        """The value of one of Accounts' metrics."""
+        return self.registry.get_sample_value(name) or 0.0
 
     async def browser(self) -> Browser:
         client = await self.stack.enter_async_context(
@@ -96,11 +102,7 @@ class Vendor:
         with anyio.fail_after(20):
             while (await gateway.get(f"{path}/desired")).status_code != 200:
                 await anyio.sleep(0.02)
-        caller = self.ops
-        return ops_api.Caller(
-            caller.url, caller.app, caller.clock, caller.operator, caller.service, gateway, caller.nobody,
-            environment, path,
-        )  # fmt: skip
+        return replace(self.ops, gateway=gateway, environment=environment, path=path)
 
 
 def settings(folder: Path, **changes: Any) -> Settings:
@@ -118,21 +120,20 @@ def quick_passwords() -> Passwords:
 
 
 @asynccontextmanager
-async def running(folder: Path, **changes: Any) -> AsyncIterator[Vendor]:
+async def running(folder: Path, **changes: Any) -> AsyncGenerator[Vendor]:
     """Both vendor systems, wired to each other."""
     for name in ("ops", "accounts"):
         (folder / name).mkdir(exist_ok=True)
     async with ops_api.running(folder / "ops") as ops, AsyncExitStack() as stack:
         chosen = settings(folder / "accounts", **{"ops_api_url": ops.url, "service_token": ops_api.SERVICE, **changes})
-        accounts = create_app(
-            chosen, Telemetry.create("accounts", chosen), clock=ops.clock, passwords=quick_passwords()
-        )
+        telemetry = Telemetry.create("accounts", chosen)
+        accounts = create_app(chosen, telemetry, clock=ops.clock, passwords=quick_passwords())
         stack.push_async_callback(accounts.close)
         async with live(accounts.asgi) as url, anyio.create_task_group() as group:
             for task in accounts.background:
                 group.start_soon(task)
             async with AsyncExitStack() as browsers:
-                yield Vendor(url, accounts, ops.clock, ops, browsers)
+                yield Vendor(url, accounts, telemetry.registry, ops.clock, ops, browsers)
             ops.app.services.changes.close()
             group.cancel_scope.cancel()
 

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 from backports import zstd
+from prometheus_client import CollectorRegistry
 
 from live_server import live
 from logits_ops_api.app import OpsApi, create_app
@@ -48,6 +49,7 @@ class Caller:
 
     url: str
     app: OpsApi
+    registry: CollectorRegistry
     clock: Clock
     operator: httpx.AsyncClient
     service: httpx.AsyncClient
@@ -55,6 +57,10 @@ class Caller:
     nobody: httpx.AsyncClient
     environment: str = ENVIRONMENT
     path: str = field(default=f"/v1/environments/{ENVIRONMENT}")
+
+    def metric(self, name: str) -> float:
+        """The value of one of the app's metrics."""
+        return self.registry.get_sample_value(name) or 0.0
 
     async def announce(self, environment: str = ENVIRONMENT, key: str = KEY) -> httpx.Response:
         document = {"name": "Production", "keyId": key[:8], "keySha256": sha256(key)}
@@ -116,11 +122,12 @@ def lines(*documents: Mapping[str, Any]) -> bytes:
 
 
 @asynccontextmanager
-async def running(folder: Path, **changes: Any) -> AsyncIterator[Caller]:
+async def running(folder: Path, **changes: Any) -> AsyncGenerator[Caller]:
     """A live Ops API with one announced environment."""
     clock = Clock()
     chosen = settings(folder, **changes)
-    app = create_app(chosen, Telemetry.create("ops-api", chosen), clock=clock)
+    telemetry = Telemetry.create("ops-api", chosen)
+    app = create_app(chosen, telemetry, clock=clock)
     try:
         async with live(app.asgi) as url, AsyncExitStack() as stack:
 
@@ -131,7 +138,14 @@ async def running(folder: Path, **changes: Any) -> AsyncIterator[Caller]:
                 )
 
             caller = Caller(
-                url, app, clock, await client(OPERATOR), await client(SERVICE), await client(KEY), await client("")
+                url,
+                app,
+                telemetry.registry,
+                clock,
+                await client(OPERATOR),
+                await client(SERVICE),
+                await client(KEY),
+                await client(""),
             )
             assert (await caller.announce()).status_code == 201
             yield caller

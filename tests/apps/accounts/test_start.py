@@ -29,15 +29,16 @@ from logits_shell.settings import from_env
 from logits_shell.telemetry import Telemetry
 from vendor.accounts import PASSWORD, Vendor, quick_passwords, running, settings
 
-BOOTSTRAP = {
+IDENTITY: dict[str, str] = {
+    "name": "laptop",
+    "envID": "6f6f2b1e-9a39-4a36-9d0a-5d2f4a3a7b11",
+    "envKey": "abcdefgh.0123456789abcdefghijklmnopqrstuv",
+}
+BOOTSTRAP: dict[str, Any] = {
     "email": "admin@localhost",
     "password": PASSWORD,
     "organisation": "Local",
-    "environment": {
-        "name": "laptop",
-        "envID": "6f6f2b1e-9a39-4a36-9d0a-5d2f4a3a7b11",
-        "envKey": "abcdefgh.0123456789abcdefghijklmnopqrstuv",
-    },
+    "environment": IDENTITY,
 }
 
 
@@ -58,11 +59,10 @@ async def test_the_bootstrap_file_makes_an_account_and_announces_its_environment
     async with running(tmp_path, bootstrap_file=_file(tmp_path)) as vendor:
         browser = await vendor.browser()
         assert (await browser.sign_in("admin@localhost")).status_code == 303
-        identity = BOOTSTRAP["environment"]
-        page = await browser.get(f"/environments/{identity['envID']}")
+        page = await browser.get(f"/environments/{IDENTITY['envID']}")
         assert "laptop" in page.text
-        assert identity["envKey"] not in page.text
-        await vendor.announced(identity["envID"], identity["envKey"])
+        assert IDENTITY["envKey"] not in page.text
+        await vendor.announced(IDENTITY["envID"], IDENTITY["envKey"])
 
 
 def test_the_bootstrap_file_is_applied_once(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_the_bootstrap_file_is_applied_once(tmp_path: Path) -> None:
     store.close()
     assert counts == [1, 1, 1]
     assert PASSWORD not in dump
-    assert BOOTSTRAP["environment"]["envKey"] not in dump
+    assert IDENTITY["envKey"] not in dump
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_the_bootstrap_file_is_applied_once(tmp_path: Path) -> None:
     [
         ({"password": "short"}, "password"),
         ({"extra": 1}, "extra"),
-        ({"environment": {**BOOTSTRAP["environment"], "envKey": "SECRET"}}, "environment.envKey"),
-        ({"environment": {**BOOTSTRAP["environment"], "envID": "x"}}, "environment.envID"),
+        ({"environment": {**IDENTITY, "envKey": "SECRET"}}, "environment.envKey"),
+        ({"environment": {**IDENTITY, "envID": "x"}}, "environment.envID"),
     ],
 )
 def test_a_bad_bootstrap_file_is_named_without_its_secrets(tmp_path: Path, changes: dict[str, Any], words: str) -> None:

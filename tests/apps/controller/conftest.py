@@ -17,6 +17,9 @@ from live_server import live
 from logits_controller.app import Controller, create_app
 from logits_controller.settings import Settings
 from logits_core.entities.sqlite import SqliteStore
+from logits_core.errors import LogitsError
+from logits_core.policy import Limits, admit, authorise, parse
+from logits_core.reconcile import Customizations
 from logits_entity_db.adapters.volume import Volume
 from logits_entity_db.app import create_app as create_entity_db
 from logits_entity_db.settings import Settings as EntityDbSettings
@@ -48,7 +51,7 @@ def anyio_backend() -> str:
 
 @dataclass
 class SimulatedGateway:
-    """Passes ``/kubernetes`` on as the administrator, keeps reports, and can refuse or go away."""
+    """Passes on what the real Gateway's policy allows, keeps reports, and can refuse on demand."""
 
     kubernetes: Any
     token: str
@@ -57,6 +60,8 @@ class SimulatedGateway:
     refused: int = 0
     refuse_reports: bool = False
     refused_names: set[str] = field(default_factory=set[str])
+    denials: list[str] = field(default_factory=list[str])
+    images: dict[str, frozenset[str]] = field(default_factory=lambda: _images(1, 2))
     told: Changes = field(default_factory=Changes)
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -68,16 +73,38 @@ class SimulatedGateway:
             await self._report(receive, send)
 
     async def _kubernetes(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        path = scope["path"].removeprefix("/kubernetes")
+        path: str = scope["path"].removeprefix("/kubernetes")
+        name = path.rpartition("/")[2]
         if scope["method"] != "GET":
-            self.writes.append(f"{scope['method']} {path.rpartition('/')[2]}")
-            if path.rpartition("/")[2] in self.refused_names:
-                await send({"type": "http.response.start", "status": 403, "headers": []})
-                await send({"type": "http.response.body", "body": b'{"kind":"Status","reason":"Forbidden"}'})
-                return
+            self.writes.append(f"{scope['method']} {name}")
+        body = (await receive())["body"]
+        refusal = "refused by the test" if name in self.refused_names else self._policy(scope, path, body)
+        if refusal:
+            await send({"type": "http.response.start", "status": 403, "headers": []})
+            await send({"type": "http.response.body", "body": json.dumps({"message": refusal}).encode()})
+            return
         headers = [pair for pair in scope["headers"] if pair[0] != b"authorization"]
         headers.append((b"authorization", f"Bearer {self.token}".encode()))
-        await self.kubernetes(scope | {"path": path, "raw_path": path.encode(), "headers": headers}, receive, send)
+        messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+        async def replayed() -> dict[str, Any]:
+            return next(messages, None) or await receive()
+
+        upstream = scope | {"path": path, "raw_path": path.encode(), "headers": headers}
+        await self.kubernetes(upstream, replayed, send)
+
+    def _policy(self, scope: dict[str, Any], path: str, body: bytes) -> str:
+        """What the real Gateway's policy has against a request; nothing, if the Controller is sound."""
+        content_type = dict(scope["headers"]).get(b"content-type", b"").decode()
+        limits = Limits("logits", self.images, Customizations())
+        try:
+            request = parse(scope["method"], path, scope["query_string"].decode())
+            rule = authorise("controller", request, namespace="logits")
+            admit(rule, "controller", request, content_type=content_type, body=body, limits=limits)
+        except LogitsError as error:
+            self.denials.append(error.message)
+            return error.message
+        return ""
 
     async def _report(self, receive: Receive, send: Send) -> None:
         body = (await receive())["body"]
@@ -89,6 +116,10 @@ class SimulatedGateway:
         status = 503 if self.refuse_reports else 200
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": b"{}"})
+
+
+def _images(*builds: int) -> dict[str, frozenset[str]]:
+    return {name: frozenset(release(build).images[name] for build in builds) for name in release().images}
 
 
 class Switchboard:
@@ -148,13 +179,15 @@ class Install:
         telemetry = Telemetry.create("controller", settings)
         self.health = telemetry.health
         made = create_app(settings, telemetry)
-        async with anyio.create_task_group() as group:
-            group.start_soon(self.follow, made.loop.rounds)
-            for task in made.background:
-                group.start_soon(task)
-            yield made
-            group.cancel_scope.cancel()
-        await made.close()
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self.follow, made.loop.rounds)
+                for task in made.background:
+                    group.start_soon(task)
+                yield made
+                group.cancel_scope.cancel()
+        finally:
+            await made.close()
 
     @asynccontextmanager
     async def entity_db(self) -> AsyncGenerator[None]:
@@ -217,6 +250,7 @@ async def install(tmp_path: Path) -> AsyncGenerator[Install]:
                     group.start_soon(made.follow, gateway.told)
                     yield made
                     group.cancel_scope.cancel()
+                assert gateway.denials == []
 
 
 @asynccontextmanager

@@ -46,6 +46,14 @@ async def stage_is(install: Install, stage: str) -> None:
     await install.until(check, f"stage {stage}")
 
 
+async def component_is(install: Install, name: str, reason: str) -> None:
+    def check() -> bool:
+        found = install.caches["components"].items.get(name)
+        return found is not None and (found.status.get("reason"), found.status.get("version")) == (reason, "0.1.0")
+
+    await install.until(check, f"component {name} {reason}")
+
+
 async def deployed(install: Install, names: list[str], *, build: int = 1) -> None:
     images = list(release(build).images.values())
 
@@ -83,8 +91,7 @@ async def test_components_come_before_the_entity_db_and_models_after_it(install:
             await stage_is(install, "Scheduling")
             await make_pod_ready(install)
             await stage_is(install, "Ready")
-            console = install.caches["components"].items["console"]
-            assert (console.status["reason"], console.status["version"]) == ("Starting", "0.1.0")
+            await component_is(install, "console", "Starting")
             await install.entities.patch("modeldeployments", "chat", {"spec": {"enabled": False}})
             await stage_is(install, "Draining")
             await install.until(lambda: "logits-llm-chat" not in install.deployments.named(), "no Deployment")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -67,7 +68,7 @@ async def test_forged_and_old_releases_are_refused_and_the_running_one_stays(tmp
     async with gateway_site(tmp_path) as site:
         await running(site, 2)
         before = await site.controller()
-        offers = [
+        offers: list[tuple[Any, str]] = [
             (sign(release(3), Ed25519PrivateKey.generate()).document(), "not signed"),
             (site.signed(1).document(), "counter"),
             ({"payload": "eA==", "signatures": []}, "not signed"),
@@ -76,8 +77,9 @@ async def test_forged_and_old_releases_are_refused_and_the_running_one_stays(tmp
         for offer, words in offers:
             site.ops.want(offer)
             report = await site.reported(
-                lambda report, words=words: report["release"]["state"] == "Refused"
-                and words in report["release"]["message"]
+                lambda report, words=words: (
+                    report["release"]["state"] == "Refused" and words in report["release"]["message"]
+                )
             )
             assert report["release"]["running"]["counter"] == 2
         assert (await site.controller())["metadata"]["generation"] == before["metadata"]["generation"]

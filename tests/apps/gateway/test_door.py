@@ -194,9 +194,7 @@ async def test_the_console_reads_the_log_by_index(site: Site) -> None:
         assert (await collector.get(f"{CORE}/pods")).status_code == 200
 
 
-async def test_watches_stream_at_once_and_leave_when_the_client_does(
-    site: Site, controller: httpx.AsyncClient
-) -> None:
+async def test_watches_stream_at_once_and_leave_when_the_client_does(site: Site, controller: httpx.AsyncClient) -> None:
     listing = (await controller.get(f"{CORE}/pods")).json()
     version = listing["metadata"]["resourceVersion"]
     url = f"{CORE}/pods?watch=true&resourceVersion={version}"
@@ -220,9 +218,7 @@ async def ended(site: Site, how: str) -> None:
             await anyio.sleep(0.01)
 
 
-async def test_customer_limits_are_enforced_as_soon_as_they_change(
-    site: Site, controller: httpx.AsyncClient
-) -> None:
+async def test_customer_limits_are_enforced_as_soon_as_they_change(site: Site, controller: httpx.AsyncClient) -> None:
     limits = {"data": {"nodeSelector": '{"pool":"gpu"}'}}
     await site.admin.merge_patch(CONFIG_MAPS, "logits-customizations", limits, namespace=NAMESPACE)
     manifest = await console(site)

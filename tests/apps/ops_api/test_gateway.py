@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import httpx
 import pytest
 
 from vendor.ops_api import ENVIRONMENT, Caller, release, running
@@ -129,13 +130,14 @@ async def test_a_long_poll_ends_when_the_process_stops(ops: Caller) -> None:
 
 
 async def _waiters(ops: Caller, count: int) -> None:
-    while ops.app.services.metrics.waiters.collect()[0].samples[0].value < count:
+    while ops.metric("logits_ops_waiters") < count:
         await anyio.lowlevel.checkpoint()
 
 
 async def test_waiters_are_bounded(tmp_path: Path) -> None:
     async with running(tmp_path, max_waiters=1) as ops:
         headers = {"if-none-match": '"none"'}
+        refused = httpx.Response(500)
         with anyio.fail_after(20):
             async with anyio.create_task_group() as group:
 

@@ -109,6 +109,7 @@ def embedded(directory: Path, **options: Any) -> Generator[Cluster]:
 
     with start_blocking_portal() as portal:
         future = portal.start_task_soon(serve)
+        future.add_done_callback(lambda _: started.set())
         try:
             if not started.wait(DEADLINE_SECONDS) or future.done():
                 future.result(timeout=0)

@@ -108,7 +108,5 @@ def test_intents_without_outcome_are_named() -> None:
         act = Act(audit_id, 0.0, "patch", "/x", Subject("controller"))
         return event(act, stage, now=1.0)
 
-    entries = chained(
-        [one("a", "RequestReceived"), one("b", "RequestReceived"), one("a", "ResponseComplete")]
-    )
+    entries = chained([one("a", "RequestReceived"), one("b", "RequestReceived"), one("a", "ResponseComplete")])
     assert verify(entries).unmatched == ("b",)

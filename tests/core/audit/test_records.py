@@ -56,9 +56,7 @@ def test_a_record_is_one_line_whatever_the_request_said(uri: str, name: str) -> 
 
 def test_the_shape_is_that_of_kubernetes() -> None:
     subject = Subject("controller", "system:serviceaccount:logits:logits-component", "pod-1", "uid-1")
-    act = Act(
-        "id-1", 0.0, "patch", "/apis", subject, "10.0.0.1", {"resource": "deployments"}, {"rule": "r"}, {"a": 1}
-    )
+    act = Act("id-1", 0.0, "patch", "/apis", subject, "10.0.0.1", {"resource": "deployments"}, {"rule": "r"}, {"a": 1})
     intent = event(act, "RequestReceived", now=1.0)
     outcome = event(act, "ResponseComplete", now=2.0, code=409, reason="Conflict", notes={"more": "x"})
     assert (intent["kind"], intent["apiVersion"], intent["level"]) == ("Event", "audit.k8s.io/v1", "Request")

@@ -69,10 +69,16 @@ def test_weights_that_cannot_be_served_are_refused_in_words(engine: str, found: 
 
 def test_llamacpp_gets_the_context_of_all_slots() -> None:
     model = served(contextLength=2048, parallel=3, engineArguments={"embedding": "true", "n_gpu_layers": "-1"})
-    launch = llamacpp_launch(model, path="/m/m.gguf", alias="demo", threads=2)
-    assert (launch.context, launch.slots, launch.threads) == (6144, 3, 2)
-    assert (launch.flags, launch.integers) == ({"embedding": True}, {"n_gpu_layers": -1})
+    options = llamacpp_launch(model, path="/m/m.gguf", alias="demo", threads=2)
+    assert (options.context, options.slots, options.threads) == (6144, 3, 2)
+    assert (options.flags, options.integers) == ({"embedding": True}, {"n_gpu_layers": -1})
     assert llamacpp_launch(served(engineArguments={"threads": "5"}), path="", alias="", threads=2).threads == 5
+
+
+def launch(model: ServedModel) -> object:
+    if model.engine == "llamacpp":
+        return llamacpp_launch(model, path="", alias="", threads=1)
+    return vllm_arguments(model, path="", aliases=("m",), place=VllmPlace(1))
 
 
 @pytest.mark.parametrize(
@@ -90,10 +96,7 @@ def test_llamacpp_gets_the_context_of_all_slots() -> None:
 def test_arguments_that_cannot_be_set_are_refused(engine: str, arguments: dict[str, str], words: str) -> None:
     model = served(engine=engine, engineArguments=arguments)
     with pytest.raises(LogitsError) as error:
-        if engine == "llamacpp":
-            llamacpp_launch(model, path="", alias="", threads=1)
-        else:
-            vllm_arguments(model, path="", aliases=("m",), place=VllmPlace(1))
+        launch(model)
     assert words in error.value.message
     assert (error.value.field or "").startswith("spec.engineArguments.")
 

@@ -57,6 +57,9 @@ def test_a_crash_loop_becomes_failed_but_is_tried_again() -> None:
     assert "3 times in a row" in decided.message
     assert decided.again_at is not None
     assert plan(observed, SERVE, decided.again_at).step is Step.START
+    again = observed.started(decided.again_at)
+    assert plan(again, SERVE, decided.again_at).phase is Phase.FAILED
+    assert plan(again.with_weights(), SERVE, decided.again_at).phase is Phase.LOADING_WEIGHTS
 
 
 def test_a_minute_of_readiness_wipes_the_slate_clean() -> None:
@@ -85,6 +88,23 @@ def test_pauses_grow_and_are_bounded() -> None:
     assert pauses[-1] == LONGEST_PAUSE_SECONDS
 
 
+def _after(observed: Observed, event: str, now: float) -> Observed:
+    running = observed.started_at is not None
+    match event:
+        case "start" if not running:
+            return observed.started(now)
+        case "loaded" if running:
+            return observed.with_weights()
+        case "answered" if observed.loaded:
+            return observed.answered(now)
+        case "failed" | "hopeless":
+            return observed.failed(now, "It broke.", hopeless=event == "hopeless")
+        case "stopped":
+            return observed.stopped()
+        case _:
+            return observed
+
+
 @given(
     events=st.lists(st.sampled_from(["start", "loaded", "answered", "failed", "hopeless", "stopped"]), max_size=30),
     draining=st.booleans(),
@@ -94,27 +114,17 @@ def test_no_sequence_of_events_leads_astray(events: list[str], draining: bool, g
     observed, now = Observed(), 0.0
     for event in events:
         now += gap
-        match event:
-            case "start" if observed.started_at is None:
-                observed = observed.started(now)
-            case "loaded" if observed.started_at is not None:
-                observed = observed.with_weights()
-            case "answered" if observed.loaded:
-                observed = observed.answered(now)
-            case "failed" | "hopeless":
-                observed = observed.failed(now, "It broke.", hopeless=event == "hopeless")
-            case "stopped":
-                observed = observed.stopped()
-            case _:
-                pass
-        desired = Desired(load_seconds=100, drain_until=now + 5 if draining else None)
-        decided = plan(observed, desired, now)
-        running = observed.started_at is not None
-        assert decided.message
-        assert not (decided.step is Step.START and (running or draining))
-        assert not (decided.step in {Step.STOP, Step.PROBE} and not running)
-        assert (decided.phase is Phase.READY) == (observed.ready_since is not None and not draining)
-        if decided.step is Step.WAIT and decided.again_at is not None:
-            assert decided.again_at > now
-        if decided.step is Step.WAIT and not running and not draining:
-            assert decided.again_at is not None, "an engine that isn't there must be tried again"
+        observed = _after(observed, event, now)
+        _check(observed, draining, now)
+
+
+def _check(observed: Observed, draining: bool, now: float) -> None:
+    decided = plan(observed, Desired(load_seconds=100, drain_until=now + 5 if draining else None), now)
+    running = observed.started_at is not None
+    assert decided.message
+    assert decided.step is not Step.START or not (running or draining)
+    assert decided.step not in {Step.STOP, Step.PROBE} or running
+    assert (decided.phase is Phase.READY) == (observed.ready_since is not None and not draining)
+    if decided.step is Step.WAIT:
+        assert decided.again_at is None or decided.again_at > now
+        assert running or draining or decided.again_at is not None, "an absent engine must be tried again"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -236,10 +236,11 @@ def test_a_field_that_the_tables_do_not_name_never_passes(data: st.DataObject) -
 
     def objects(value: Any, name: str) -> list[dict[str, Any]]:
         if isinstance(value, list):
-            return [found for item in value for found in objects(item, name)]
+            return [found for item in cast("list[Any]", value) for found in objects(item, name)]
         if not isinstance(value, dict) or name in free:
             return []
-        return [value] + [found for key, item in value.items() for found in objects(item, key)]
+        members = cast("dict[str, Any]", value)
+        return [members] + [found for key, item in members.items() for found in objects(item, key)]
 
     places = objects(manifest, "")
     place = data.draw(st.sampled_from(range(len(places))))
@@ -290,9 +291,7 @@ def test_other_kinds_have_their_tables_too(rule: str, manifest: dict[str, Any]) 
 def test_the_name_in_a_created_body_is_checked_like_one_in_a_path() -> None:
     how: dict[str, Any] = {"method": "POST", "content_type": JSON_TYPE}
     assert send(plain("ConfigMap", data={"a": "b"}), **how)
-    assert denied(plain("ConfigMap", metadata={"name": "logits-customizations"}), **how).rule == (
-        "protect-environment"
-    )
+    assert denied(plain("ConfigMap", metadata={"name": "logits-customizations"}), **how).rule == ("protect-environment")
     assert denied(plain("ConfigMap", metadata={"name": "other"}), **how).rule == "controller-objects-write"
 
 
@@ -372,7 +371,13 @@ def test_deletes_leave_no_orphans(options: bytes, passes: bool) -> None:
         assert denied(model(), **how).field == "propagationPolicy"
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4), max_leaves=20))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+        max_leaves=20,
+    )
+)
 def test_admission_is_total(value: Any) -> None:
     try:
         send(plain("ConfigMap"), body=json.dumps(value).encode())

@@ -82,9 +82,7 @@ def test_a_projected_token_names_its_pod(header: dict[str, Any]) -> None:
 
 
 def _hmac_confused() -> str:
-    pem = RSA.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    pem = RSA.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     head = f"{b64(json.dumps({'alg': 'HS256', 'kid': 'r'}).encode())}.{b64(json.dumps(claims()).encode())}"
     return f"{head}.{b64(hmac.new(pem, head.encode(), hashlib.sha256).digest())}"
 

@@ -11,6 +11,7 @@ from logits_local.api.store import Store
 from logits_local.api.writes import Sources, Target, WriteOptions, Writer
 
 NOW = "2026-01-02T03:04:05Z"
+SCHEMA = Schema.load()
 OPTIONS = WriteOptions("tester")
 
 
@@ -40,7 +41,7 @@ def sources() -> Sources:
 
 def writer(store: Store) -> Writer:
     """A writer with the namespace ``default`` and its account."""
-    made = Writer(store, Schema.load(), sources())
+    made = Writer(store, SCHEMA, sources())
     made.create(Target(resource("namespaces")), {"metadata": {"name": "default"}}, OPTIONS)
     made.create(Target(resource("serviceaccounts"), "default"), {"metadata": {"name": "default"}}, OPTIONS)
     return made

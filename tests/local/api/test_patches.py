@@ -76,11 +76,11 @@ def test_a_json_patch_that_does_not_fit_is_refused(operation: dict[str, Any]) ->
 
 def test_strategic_merge_directives() -> None:
     schema = Schema.load()
-    target = {
+    target: dict[str, Any] = {
         "volumes": [{"name": "a", "emptyDir": {}}, {"name": "b", "emptyDir": {}}],
         "containers": [{"name": "x", "args": ["1"], "env": [{"name": "A", "value": "1"}]}],
     }
-    patch = {
+    patch: dict[str, Any] = {
         "$setElementOrder/volumes": [{"name": "b"}],
         "volumes": [{"$patch": "delete", "name": "a"}, {"name": "b", "$retainKeys": ["name", "secret"], "secret": {}}],
         "containers": [{"name": "x", "args": ["2"], "env": [{"name": "B", "value": "2"}]}],

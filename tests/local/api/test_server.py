@@ -11,6 +11,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -105,22 +106,22 @@ def test_private_files_are_private(tmp_path: Path) -> None:
             assert (tmp_path / name).stat().st_mode & 0o077 == 0, name
 
 
-def test_the_last_state_of_a_kubernetes_client_library_works(tmp_path: Path) -> None:
-    """The official Python client, which knows nothing of us, lists and watches."""
-    from kubernetes import client, config, watch  # pyright: ignore[reportMissingTypeStubs, reportUnknownVariableType]
+def test_a_client_that_knows_nothing_of_us_lists_and_watches(tmp_path: Path) -> None:
+    from kubernetes import client, config, watch
 
+    strangers: Any = client
     with embedded(tmp_path) as cluster:
-        config.load_kube_config(str(tmp_path / "kubeconfig"))  # pyright: ignore[reportUnknownMemberType]
-        core = client.CoreV1Api()
+        cast("Any", config).load_kube_config(str(tmp_path / "kubeconfig"))
+        core = strangers.CoreV1Api()
         cluster.create(MAPS, config_map("one", a="1"))
-        listed = core.list_namespaced_config_map("default")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        names = {item.metadata.name for item in listed.items}  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-        assert "one" in names
-        core.delete_namespaced_config_map("one", "default")  # pyright: ignore[reportUnknownMemberType]
-        stream = watch.Watch().stream(  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-            core.list_namespaced_config_map,  # pyright: ignore[reportUnknownMemberType]
-            "default",
-            resource_version=listed.metadata.resource_version,  # pyright: ignore[reportUnknownMemberType]
-            timeout_seconds=5,
-        )
-        assert next(event["type"] for event in stream) == "DELETED"  # pyright: ignore[reportUnknownVariableType]
+        listed = core.list_namespaced_config_map("default")
+        assert "one" in {item.metadata.name for item in listed.items}
+        core.delete_namespaced_config_map("one", "default")
+        watcher = cast("Any", watch).Watch()
+        revision = listed.metadata.resource_version
+        for event in watcher.stream(
+            core.list_namespaced_config_map, "default", resource_version=revision, timeout_seconds=30
+        ):
+            assert (event["type"], event["object"].metadata.name) == ("DELETED", "one")
+            watcher.stop()
+        core.api_client.close()

@@ -53,7 +53,7 @@ def test_the_status_column(status: dict[str, Any], metadata: dict[str, Any], tex
 
 def test_a_table_row_fits_its_columns() -> None:
     metadata = {"name": "x", "creationTimestamp": "2026-01-09T00:00:00Z"}
-    for kind, body in {
+    bodies: dict[str, dict[str, Any]] = {
         "Pod": {"spec": {"containers": [{}]}},
         "Deployment": {"spec": {"template": {"spec": {"containers": [{"name": "a", "image": "b"}]}}}},
         "ReplicaSet": {"spec": {}},
@@ -65,6 +65,7 @@ def test_a_table_row_fits_its_columns() -> None:
         "Secret": {},
         "Namespace": {},
         "Role": {},
-    }.items():
+    }
+    for kind, body in bodies.items():
         made = table(kind, [{"metadata": metadata, **body}], {}, "Metadata", NOW)
         assert len(made["rows"][0]["cells"]) == len(made["columnDefinitions"]), kind

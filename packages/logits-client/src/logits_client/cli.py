@@ -1,4 +1,4 @@
-"""The `logits` command: talks to a running platform, and takes further commands from installed packages."""
+"""The `logits` command: the SDK's own commands and those that other installed packages add."""
 
 from __future__ import annotations
 
@@ -14,30 +14,24 @@ from logits_client.commands.status import status
 from logits_client.errors import LogitsClientError
 
 GROUP = "logits.commands"
-"""Entry points of this group are click commands; one with the name of a built-in command replaces it."""
+"""The entry-point group in which packages offer commands; one of them may replace one of ours."""
 
 
-def build() -> click.Group:
-    """The command with all of its subcommands."""
-    group = click.Group("logits", help="Logits: managed LLM inference inside your own cluster.")
+def command_line() -> click.Group:
+    """The command group with everything that is installed."""
+    group = click.Group("logits", help="Logits: managed LLM inference inside your own Kubernetes cluster.")
+    click.version_option(package_name="logits-client")(group)
     for command in (chat, models, status, audit):
         group.add_command(command)
-    for entry in entry_points(group=GROUP):
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         group.add_command(entry.load(), entry.name)
     return group
 
 
 def main() -> None:
-    """Run the command; a failure is one clear line and exit code 1."""
+    """Run the command line; a failure of the platform is one line and exit code 1."""
     try:
-        build()(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except click.exceptions.Exit as end:
-        sys.exit(end.exit_code)
-    except click.Abort:
-        sys.exit(130)
+        command_line()(prog_name="logits")
     except LogitsClientError as error:
         click.echo(f"logits: {error}", err=True)
         sys.exit(1)

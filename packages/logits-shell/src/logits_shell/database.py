@@ -54,9 +54,10 @@ class Database:
         Raises:
             LogitsError: UNAVAILABLE when the database cannot be reached.
         """
-        return await anyio.to_thread.run_sync(self._transaction, work, limiter=self._limiter)
+        return await anyio.to_thread.run_sync(self.run_now, work, limiter=self._limiter)
 
-    def _transaction(self, work: Callable[[Session], T]) -> T:
+    def run_now(self, work: Callable[[Session], T]) -> T:
+        """The same in the calling thread, for the time before the app serves."""
         try:
             with Session(self._engine, expire_on_commit=False) as session, session.begin():
                 return work(session)
@@ -81,8 +82,18 @@ class Database:
             metadata: the tables that the newest revision must produce.
 
         Raises:
-            LogitsError: CONFLICT when a newer version of this app has written the store.
+            LogitsError: CONFLICT when a newer version of this app has written the store, UNAVAILABLE
+                when it cannot be opened.
         """
+        try:
+            self._upgrade(migrations, metadata)
+        except OperationalError as error:
+            where = self._engine.url.render_as_string(hide_password=True)
+            raise LogitsError(
+                ErrorCode.UNAVAILABLE, f"cannot open the database {where}: {error.orig}; check that it exists"
+            ) from error
+
+    def _upgrade(self, migrations: Path, metadata: MetaData) -> None:
         config = Config()
         config.set_main_option("script_location", str(migrations).replace("%", "%%"))
         scripts = ScriptDirectory.from_config(config)

@@ -1,0 +1,1 @@
+"""Accounts: sign-up, organisations and environments, at the vendor."""

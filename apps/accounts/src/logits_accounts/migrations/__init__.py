@@ -1,0 +1,1 @@
+"""Migrations of Accounts' store: forward only, one revision per file."""

@@ -1,0 +1,1 @@
+"""Revisions of Accounts' store, oldest first by number."""

@@ -1,0 +1,1 @@
+"""Routes of Accounts: one module per kind of page."""

@@ -1,0 +1,1 @@
+"""The API Server: the OpenAI-compatible door to every model of the cluster."""

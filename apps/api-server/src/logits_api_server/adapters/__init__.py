@@ -1,0 +1,1 @@
+"""Adapters of the API Server: how demand reaches the Entity DB."""

@@ -1,0 +1,1 @@
+"""Controller: turns desired entities into running components."""

@@ -1,0 +1,1 @@
+"""Adapters of the Controller: one outside system each."""

@@ -1,0 +1,1 @@
+"""Routes of the Controller: what it decided last, for people who look."""

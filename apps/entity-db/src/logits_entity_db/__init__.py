@@ -1,0 +1,1 @@
+"""Entity DB: desired and observed state behind a small REST API."""

@@ -1,0 +1,1 @@
+"""Adapters of the Entity DB: the thread that writes, and the files on the volume."""

@@ -1,0 +1,1 @@
+"""Routes of the Entity DB: kinds, single entities, lists and watches."""

@@ -1,0 +1,1 @@
+"""Gateway: the trust boundary between the customer's cluster and everybody else."""

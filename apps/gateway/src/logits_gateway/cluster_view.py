@@ -1,0 +1,111 @@
+"""The cluster view: pods, limits and the Controller as the cluster has them, kept current by watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from logits_core.errors import ErrorCode, LogitsError
+from logits_core.policy import Limits
+from logits_core.reconcile.manifests import Site
+from logits_core.reconcile.state import Anchor, Customizations
+from logits_core.rollout import Progress
+from logits_core.rollout.manifest import NAME as CONTROLLER_NAME
+from logits_shell.kubernetes import CONFIG_MAPS, DEPLOYMENTS, PODS, Changes, KubernetesClient, Reflector
+
+LIMITS_NAME = "logits-customizations"
+ANCHOR_NAME = "logits-anchor"
+
+
+@dataclass(frozen=True)
+class ClusterView:
+    """What the Gateway watches.
+
+    Attributes:
+        namespace: the release's namespace.
+        pods: pods of Logits, to check that callers live.
+        limits_map: the customer's limits.
+        anchor: the owner of everything that Logits makes.
+        controller: the Controller's Deployment.
+        changes: rung when limits, anchor or Controller change.
+    """
+
+    namespace: str
+    pods: Reflector
+    limits_map: Reflector
+    anchor: Reflector
+    controller: Reflector
+    changes: Changes
+
+    @classmethod
+    def of(cls, client: KubernetesClient, namespace: str, on_failure: Callable[[LogitsError], None]) -> ClusterView:
+        """A view through a client; start ``reflectors`` as background tasks."""
+        changes = Changes()
+
+        def one(resource: Any, name: str) -> Reflector:
+            return Reflector(
+                client,
+                resource,
+                namespace=namespace,
+                field_selector=f"metadata.name={name}",
+                changes=changes,
+                on_failure=on_failure,
+            )
+
+        pods = Reflector(
+            client,
+            PODS,
+            namespace=namespace,
+            label_selector="app.kubernetes.io/part-of=logits",
+            on_failure=on_failure,
+        )
+        return cls(
+            namespace=namespace,
+            pods=pods,
+            limits_map=one(CONFIG_MAPS, LIMITS_NAME),
+            anchor=one(CONFIG_MAPS, ANCHOR_NAME),
+            controller=one(DEPLOYMENTS, CONTROLLER_NAME),
+            changes=changes,
+        )
+
+    @property
+    def reflectors(self) -> tuple[Reflector, ...]:
+        """All of them."""
+        return self.pods, self.limits_map, self.anchor, self.controller
+
+    @property
+    def synced(self) -> bool:
+        """Whether everything was listed once."""
+        return all(reflector.synced.is_set() for reflector in self.reflectors)
+
+    def customizations(self) -> Customizations:
+        """The customer's limits.
+
+        Raises:
+            LogitsError: UNAVAILABLE before they are known, CORRUPT when they make no sense.
+        """
+        if not self.limits_map.synced.is_set():
+            raise LogitsError(ErrorCode.UNAVAILABLE, "the customer's limits aren't known yet; try again", retry_after=1)
+        limits = self.limits_map.get(LIMITS_NAME)
+        return Customizations.parse(limits) if limits is not None else Customizations()
+
+    def limits(self, progress: Progress) -> Limits:
+        """What admission allows now: the images in force, within the customer's limits.
+
+        Raises:
+            LogitsError: as ``customizations``.
+        """
+        images: dict[str, frozenset[str]] = {}
+        for accepted in progress.in_force:
+            for component, reference in accepted.release.images.items():
+                images[component] = images.get(component, frozenset()) | {reference}
+        return Limits(self.namespace, images, self.customizations())
+
+    def site(self, release_version: str, image_pull_policy: str) -> Site | None:
+        """What the Controller's manifest needs to know, or None while the anchor isn't there."""
+        anchor = self.anchor.get(ANCHOR_NAME)
+        if anchor is None:
+            return None
+        owner = Anchor(name=ANCHOR_NAME, uid=anchor["metadata"]["uid"])
+        return Site(self.namespace, owner, self.customizations(), release_version, image_pull_policy)

@@ -1,0 +1,280 @@
+"""The door to the Kubernetes API: every request's way, stage by stage, on one page.
+
+transport -> caller -> parse -> authorise -> admit -> record the intent -> forward -> record the outcome
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import anyio
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from logits_core.audit import ANONYMOUS, Act
+from logits_core.errors import ErrorCode, LogitsError
+from logits_core.policy import DenialError, Limits, RequestInfo, admit, authorise, parse
+from logits_core.policy.admission import CheckedBody
+from logits_core.policy.responses import accepts, is_secret, without_content
+from logits_core.policy.transport import check_headers
+from logits_gateway.adapters.api_server import ApiServer, UpstreamAnswer, UpstreamRequest, read_whole
+from logits_gateway.callers import Caller, Callers, Headers
+from logits_gateway.errors import status_document
+from logits_gateway.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """A request below ``/kubernetes`` before anything of it is believed.
+
+    Attributes:
+        method: as sent.
+        path: as sent, without the prefix, never decoded.
+        query: as sent.
+        headers: names in lower case.
+        source: the peer's address.
+        read_body: reads the body within the bound, at most once.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Headers
+    source: str
+    read_body: Callable[[], Awaitable[bytes]]
+
+
+class Reply(Protocol):
+    """Where an answer goes."""
+
+    async def whole(self, status: int, body: bytes) -> None:
+        """Send a complete JSON answer."""
+        ...
+
+    async def start(self, status: int) -> None:
+        """Begin a streamed JSON answer."""
+        ...
+
+    async def chunk(self, data: bytes) -> None:
+        """Send a part of it, at once."""
+        ...
+
+    async def disconnected(self) -> None:
+        """Return when the client is gone."""
+        ...
+
+
+@dataclass
+class _Passage:
+    """How far a request has come: what the journal says about it if it ends here."""
+
+    act: Act
+    rule: str = ""
+    recorded: bool = False
+
+
+class Door:
+    """Lets requests through to the API server, or not.
+
+    Args:
+        server: the API server.
+        callers: tells who asks.
+        limits: what may run now; raises UNAVAILABLE while it isn't known.
+        journal: the audit verbs.
+        namespace: the release's namespace.
+        max_watches: watches that may be open at once.
+        registry: for the counters.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        server: ApiServer,
+        callers: Callers,
+        limits: Callable[[], Limits],
+        journal: Journal,
+        *,
+        namespace: str,
+        max_watches: int,
+        registry: CollectorRegistry,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._server = server
+        self._callers = callers
+        self._limits = limits
+        self._journal = journal
+        self._namespace = namespace
+        self._max_watches = max_watches
+        self._clock = clock
+        self._open_watches = 0
+        self._requests = Counter(
+            "logits_gateway_kubernetes_requests",
+            "Requests to the Kubernetes API.",
+            ["caller", "verb", "code"],
+            registry=registry,
+        )
+        self._watches = Gauge("logits_gateway_watches", "Watches open now.", registry=registry)
+
+    async def answer(self, request: RawRequest, reply: Reply) -> None:
+        """Take a request through all stages and answer it; refusals are answered with a Status."""
+        uri = f"{request.path}?{request.query}" if request.query else request.path
+        method = request.method.lower()
+        passage = _Passage(self._journal.act(method, uri, subject=ANONYMOUS, source=request.source))
+        try:
+            await self._pass(request, passage, reply)
+        except LogitsError as error:
+            code, document = status_document(error)
+            if not passage.recorded:
+                rule = error.rule if isinstance(error, DenialError) else passage.rule
+                await self._journal.refusal(passage.act, error, code, rule=rule)
+            self._count(passage.act, code)
+            await reply.whole(code, msgspec.json.encode(document))
+
+    async def _pass(self, request: RawRequest, passage: _Passage, reply: Reply) -> None:
+        check_headers(request.headers)
+        caller = await self._callers.identify(request.headers)
+        passage.act = replace(passage.act, subject=caller.subject)
+        info = parse(request.method, request.path, request.query)
+        passage.act = replace(passage.act, verb=info.verb, reference=_reference(info))
+        rule = authorise(caller.component, info, namespace=self._namespace)
+        passage.rule = rule.id
+        body = await request.read_body()
+        limits = self._limits() if info.mutates else Limits(self._namespace, {})
+        content_type = _header(request.headers, b"content-type")
+        checked = admit(rule, caller.component, info, content_type=content_type, body=body, limits=limits)
+        passage.act = self._described(passage.act, rule.id, info, checked)
+        upstream = self._upstream(request.method, info, caller, checked, passage.act.audit_id)
+        if info.verb == "watch":
+            await self._watch(upstream, caller, passage, reply)
+        else:
+            await self._once(upstream, info, passage, reply)
+
+    def _described(self, act: Act, rule: str, info: RequestInfo, checked: CheckedBody | None) -> Act:
+        notes = act.notes | {"rule": rule, "decision": "allow"}
+        if checked is None:
+            return replace(act, notes=notes)
+        reference = dict(act.reference)
+        if info.verb == "create":
+            reference["name"] = checked.value["metadata"]["name"]
+        notes["request-sha256"] = hashlib.sha256(checked.content).hexdigest()
+        return replace(act, notes=notes, reference=reference, request_object=self._journal.shown(checked.value))
+
+    def _upstream(
+        self, method: str, info: RequestInfo, caller: Caller, checked: CheckedBody | None, audit_id: str
+    ) -> UpstreamRequest:
+        return UpstreamRequest(
+            method=method,
+            target=info.upstream_target(seconds_left=caller.expires_at - self._clock()),
+            accept=accepts(info),
+            audit_id=audit_id,
+            content=checked.content if checked else None,
+            content_type=checked.content_type if checked else "",
+        )
+
+    async def _once(self, upstream: UpstreamRequest, info: RequestInfo, passage: _Passage, reply: Reply) -> None:
+        act, durable = passage.act, info.mutates
+        if durable:
+            await self._journal.intent(act)
+        try:
+            async with self._server.stream(upstream, watch=False) as answer:
+                content = await read_whole(answer)
+        except LogitsError as error:
+            passage.recorded = True
+            code, _ = status_document(error)
+            await self._journal.outcome(act, code, durable=durable, notes={"error": str(error.code)})
+            raise
+        if is_secret(info):
+            content = msgspec.json.encode(without_content(_decoded(content)))
+        passage.recorded = True
+        await self._journal.outcome(act, answer.status, durable=durable, notes=_seen(content))
+        self._count(act, answer.status)
+        await reply.whole(answer.status, content)
+
+    async def _watch(self, upstream: UpstreamRequest, caller: Caller, passage: _Passage, reply: Reply) -> None:
+        if self._open_watches >= self._max_watches:
+            raise LogitsError(ErrorCode.OVER_LIMIT, f"{self._max_watches} watches are open; try again", retry_after=5)
+        self._open_watches += 1
+        self._watches.set(self._open_watches)
+        try:
+            async with self._server.stream(upstream, watch=True) as answer:
+                if answer.status == 200:
+                    await self._relay(answer, caller, passage, reply)
+                    return
+                content = await read_whole(answer)
+        finally:
+            self._open_watches -= 1
+            self._watches.set(self._open_watches)
+        passage.recorded = True
+        await self._journal.outcome(passage.act, answer.status, durable=False, notes=_seen(content))
+        self._count(passage.act, answer.status)
+        await reply.whole(answer.status, content)
+
+    async def _relay(self, answer: UpstreamAnswer, caller: Caller, passage: _Passage, reply: Reply) -> None:
+        """Send a watch's events on until it, its client or its token ends."""
+        await self._journal.started(passage.act, 200)
+        passage.recorded = True
+        await reply.start(200)
+        events, ended, gone = 0, "stopped", anyio.Event()
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(_cancel_when_gone, reply, gone, group.cancel_scope)
+                group.cancel_scope.deadline = anyio.current_time() + max(0.0, caller.expires_at - self._clock())
+                async for data in answer.chunks:
+                    events += data.count(b"\n")
+                    await reply.chunk(data)
+                ended = "server"
+                group.cancel_scope.cancel()
+        except* LogitsError:
+            ended = "upstream"
+        finally:
+            if gone.is_set():
+                ended = "client"
+            elif self._clock() >= caller.expires_at:
+                ended = "token"
+            self._count(passage.act, 200)
+            with anyio.CancelScope(shield=True):
+                notes = {"events": str(events), "ended": ended}
+                await self._journal.outcome(passage.act, 200, durable=False, notes=notes)
+
+    def _count(self, act: Act, code: int) -> None:
+        self._requests.labels(act.subject.caller or "unknown", act.verb, str(code)).inc()
+
+
+async def _cancel_when_gone(reply: Reply, gone: anyio.Event, scope: anyio.CancelScope) -> None:
+    await reply.disconnected()
+    gone.set()
+    scope.cancel()
+
+
+def _reference(info: RequestInfo) -> dict[str, str]:
+    parts = {
+        "resource": info.resource,
+        "namespace": info.namespace,
+        "name": info.name,
+        "apiGroup": info.group,
+        "apiVersion": info.version,
+        "subresource": info.subresource,
+    }
+    return {key: value for key, value in parts.items() if value}
+
+
+def _seen(content: bytes) -> dict[str, str]:
+    return {
+        "response-bytes": str(len(content)),
+        "response-sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
+def _decoded(content: bytes) -> Any:
+    try:
+        return msgspec.json.decode(content)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _header(headers: Headers, name: bytes) -> str:
+    return next((value.decode("latin-1") for key, value in headers if key == name), "")

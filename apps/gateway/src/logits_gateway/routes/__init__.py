@@ -1,0 +1,1 @@
+"""Routes of the Gateway, one module per resource."""

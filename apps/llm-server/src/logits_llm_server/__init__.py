@@ -1,0 +1,1 @@
+"""LLM Server: owns one GPU and the engines that run on it."""

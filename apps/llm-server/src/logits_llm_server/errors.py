@@ -1,0 +1,50 @@
+"""Errors of the LLM Server's edge: every refusal in OpenAI's shape."""
+
+from collections.abc import Callable
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from logits_core.engines.dialect import OFFERED, error_document
+from logits_core.errors import LogitsError
+from logits_core.redaction import Identifier
+from logits_shell.log import Logger
+
+Handler = Callable[..., Response[bytes]]
+
+
+def exception_handlers(log: Logger, new_id: Callable[[], str]) -> dict[type[Exception] | int, Handler]:
+    """Return Litestar's exception handlers.
+
+    Args:
+        log: takes what was not foreseen.
+        new_id: makes the id that an unforeseen error's answer and log line share.
+    """
+
+    def refused(_: Request[Any, Any, Any], error: LogitsError) -> Response[bytes]:
+        return _answer(error.status, error.message, error.code.value, error.field)
+
+    def routed(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+        if error.status_code in {404, 405}:
+            paths = ", ".join(sorted(path for paths in OFFERED.values() for path in paths))
+            message = f"The LLM Server doesn't offer this. It relays: {paths}."
+            return _answer(error.status_code, message, "unknown_url", None)
+        return _answer(error.status_code, error.detail, None, None)
+
+    def unforeseen(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        incident = new_id()
+        log.error(
+            "unexpected error {incident} of type {kind}: {error}",
+            incident=incident,
+            kind=Identifier(type(error).__name__.lower()[:48]),
+            error=repr(error),
+        )
+        return _answer(500, f"An unexpected error; the pod's log has it under {incident}.", "internal", None)
+
+    return {LogitsError: refused, HTTPException: routed, Exception: unforeseen}
+
+
+def _answer(status: int, message: str, code: str | None, param: str | None) -> Response[bytes]:
+    body = error_document(status, message, code=code, param=param)
+    return Response(body, status_code=status, media_type="application/json")

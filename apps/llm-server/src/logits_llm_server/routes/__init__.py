@@ -1,0 +1,1 @@
+"""Routes of the LLM Server that aren't relayed to the engine."""

@@ -1,0 +1,1 @@
+"""Ops API: desired releases and redacted telemetry of every environment, at the vendor."""

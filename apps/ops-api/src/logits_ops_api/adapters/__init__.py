@@ -1,0 +1,1 @@
+"""Adapters of the Ops API: the relational store, one class per aggregate."""

@@ -1,0 +1,1 @@
+"""Migrations of the Ops API's store: forward only, one revision per file."""

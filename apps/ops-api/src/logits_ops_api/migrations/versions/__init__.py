@@ -1,0 +1,1 @@
+"""Revisions of the Ops API's store, oldest first by number."""

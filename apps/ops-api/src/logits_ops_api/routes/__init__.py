@@ -1,0 +1,1 @@
+"""Routes of the Ops API: one module per kind of caller."""

@@ -1,0 +1,1 @@
+"""Commands that the embedded cluster adds to `logits`: up, down, status and logs."""

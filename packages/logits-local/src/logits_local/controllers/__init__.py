@@ -1,0 +1,1 @@
+"""Controllers of the embedded cluster: Deployments, ReplicaSets and the scheduler, as pure plans."""

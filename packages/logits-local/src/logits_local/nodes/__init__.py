@@ -1,0 +1,1 @@
+"""The process kubelet: runs each container of the embedded cluster as a local process."""

@@ -1,0 +1,132 @@
+"""The pool of idle upstream connections, newest first, closed after a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from logits_shell.relay.addresses import AddressBook
+from logits_shell.relay.policy import FailureKind, Upstream
+from logits_shell.relay.upstream import UpstreamConnection
+
+
+class UnreachableError(Exception):
+    """No connection to an upstream could be made.
+
+    Attributes:
+        kind: `CONNECT` or `CONNECT_TIMEOUT`.
+    """
+
+    def __init__(self, kind: FailureKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class UpstreamPool:
+    """Keeps connections of finished exchanges for the next ones.
+
+    Args:
+        idle_seconds: How long an idle connection is kept; stay below the upstreams' own keep-alive time.
+        idle_per_upstream: Most idle connections to one upstream; the oldest is closed for a newer one.
+        addresses: Resolves names.
+    """
+
+    def __init__(
+        self,
+        *,
+        idle_seconds: float = 30.0,
+        idle_per_upstream: int = 64,
+        addresses: AddressBook | None = None,
+    ) -> None:
+        self._idle_seconds = idle_seconds
+        self._idle_per_upstream = idle_per_upstream
+        self._addresses = addresses or AddressBook()
+        self._idle: dict[Upstream, deque[UpstreamConnection]] = {}
+        self._open: set[UpstreamConnection] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    def idle(self, upstream: Upstream) -> UpstreamConnection | None:
+        """Take the most recently used idle connection, None when there is none."""
+        waiting = self._idle.get(upstream)
+        while waiting:
+            connection = waiting.pop()
+            if connection.usable:
+                return connection
+        return None
+
+    async def connect(self, upstream: Upstream, seconds: float) -> UpstreamConnection:
+        """Open a new connection within `seconds`.
+
+        Raises:
+            UnreachableError: nobody answers there.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._connect(upstream)
+        except TimeoutError:
+            self._addresses.forget(upstream.host, upstream.port)
+            raise UnreachableError(FailureKind.CONNECT_TIMEOUT, f"no connection in {seconds:g} s") from None
+        except OSError as error:
+            self._addresses.forget(upstream.host, upstream.port)
+            raise UnreachableError(FailureKind.CONNECT, str(error)) from error
+
+    async def _connect(self, upstream: Upstream) -> UpstreamConnection:
+        loop = asyncio.get_running_loop()
+        addresses = await self._addresses.resolve(upstream.host, upstream.port)
+        failure: OSError = OSError(f"{upstream.host} has no address")
+        for address in addresses:
+            try:
+                _, connection = await loop.create_connection(
+                    lambda: UpstreamConnection(upstream, self._release), address, upstream.port
+                )
+            except OSError as error:
+                failure = error
+                continue
+            self._open.add(connection)
+            return connection
+        raise failure
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open, idle ones included."""
+        return len(self._open)
+
+    def close(self) -> None:
+        """Close every connection, busy ones too."""
+        self._closed = True
+        self._idle.clear()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        for connection in list(self._open):
+            connection.abort()
+
+    def _release(self, connection: UpstreamConnection, reusable: bool) -> None:
+        if not reusable or self._closed:
+            self._open.discard(connection)
+            waiting = self._idle.get(connection.upstream)
+            if waiting is not None and connection in waiting:
+                waiting.remove(connection)
+            return
+        loop = asyncio.get_running_loop()
+        connection.idle_since = loop.time()
+        waiting = self._idle.setdefault(connection.upstream, deque())
+        waiting.append(connection)
+        if len(waiting) > self._idle_per_upstream:
+            waiting.popleft().abort()
+        if self._sweeper is None:
+            self._sweeper = loop.call_later(self._idle_seconds, self._sweep)
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        oldest = loop.time() - self._idle_seconds
+        for upstream, waiting in list(self._idle.items()):
+            while waiting and waiting[0].idle_since <= oldest:
+                waiting.popleft().abort()
+            if not waiting:
+                del self._idle[upstream]
+        next_age = min((waiting[0].idle_since for waiting in self._idle.values()), default=None)
+        self._sweeper = None
+        if next_age is not None:
+            self._sweeper = loop.call_at(next_age + self._idle_seconds + 0.01, self._sweep)
