@@ -1,9 +1,9 @@
-"""The image builder: one OCI archive per app, with the digests that a release signs.
+"""The image builder: one OCI archive with every app's image, and the digests that a release signs.
 
     python apps/build_images.py OUTPUT_DIRECTORY [APP ...]
 
-Needs buildah and the base image. Writes ``OUTPUT/<app>.tar`` and ``OUTPUT/images.json``
-(component -> ``localhost/logits/<component>@sha256:...``).
+Needs buildah and the base image. Writes ``OUTPUT/images.tar``, which holds each layer once, and
+``OUTPUT/images.json`` (component -> ``localhost/logits/<component>@sha256:...``).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -39,21 +40,28 @@ def _uv() -> str:
     return shutil.which("uv") or str(own)
 
 
-def _install(target: Path, lines: list[str], members: list[Path]) -> None:
+def _install(target: Path, lines: list[str], wheels: Path, members: list[str]) -> None:
     target.mkdir(parents=True)
     listed = target.with_suffix(".txt")
-    listed.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    install = [_uv(), "pip", "install", "--quiet", "--python", "3.11", "--no-deps", "--link-mode", "copy",
-               "--target", str(target)]  # fmt: skip
-    if lines:
-        subprocess.run([*install, "-r", str(listed)], cwd=ROOT, check=True)
-    for member in members:
-        subprocess.run([*install, str(member)], cwd=ROOT, check=True)
+    own = [str(next(wheels.glob(f"{member.replace('-', '_')}-*.whl"))) for member in members]
+    listed.write_text("\n".join([*lines, *own]) + "\n", encoding="utf-8")
+    subprocess.run(
+        [_uv(), "pip", "install", "--quiet", "--python", "3.11", "--no-deps", "--link-mode", "copy",
+         "--target", str(target), "-r", str(listed)],
+        cwd=ROOT, check=True,
+    )  # fmt: skip
     # The root file system is read-only at run time, so byte code is made now; it is never stale.
     subprocess.run(
         [sys.executable, "-m", "compileall", "-q", "-j", "2", "--invalidation-mode", "unchecked-hash", str(target)],
         check=False, stdout=subprocess.DEVNULL,
     )  # fmt: skip
+
+
+def build_wheels(target: Path) -> None:
+    """A wheel of every workspace member."""
+    subprocess.run(
+        [_uv(), "build", "--quiet", "--all-packages", "--wheel", "--out-dir", str(target)], cwd=ROOT, check=True
+    )
 
 
 def prepare_shared(context: Path) -> dict[str, str]:
@@ -72,7 +80,7 @@ def prepare_own(context: Path, app: str, shared: dict[str, str]) -> None:
     own = context / "own"
     shutil.rmtree(own, ignore_errors=True)
     lines = [line for name, line in requirements(f"logits-{app}").items() if name not in shared]
-    _install(own, lines, [ROOT / "apps" / app])
+    _install(own, lines, context / "wheels", [f"logits-{app}"])
     module = f"logits_{app.replace('-', '_')}"
     (own / "entrypoint.py").write_text(
         f'"""Starts {app}."""\nimport runpy\n\nrunpy.run_module("{module}", run_name="__main__")\n',
@@ -91,36 +99,36 @@ def _copy_models(source: Path, target: Path) -> None:
                 shutil.copyfile(file, copy)
 
 
-def build(context: Path, app: str, output: Path, version: str = VERSION) -> str:
-    """Build one image from the prepared context, write its archive, return its reference by digest."""
+def build(context: Path, app: str, layout: Path, version: str = VERSION) -> str:
+    """Build one image from the prepared context into an OCI layout; returns its reference by digest."""
     name = f"localhost/logits/{app}:{version}"
     isolation = ["--isolation", "chroot"] if os.geteuid() == 0 else []
     subprocess.run(
         ["buildah", "bud", "--quiet", *isolation, "--layers", "--build-arg", f"VERSION={version}", "-t", name,
-         "-f", str(ROOT / "apps/Dockerfile"), str(context)],
+         "-f", str(ROOT / "apps/Dockerfile"), "--ignorefile", str(ROOT / "apps/Dockerfile.ignore"), str(context)],
         check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    return archive(name, output / f"{app}-{version}.tar")
+    return push(name, layout)
 
 
-def archive(name: str, target: Path) -> str:
-    """Write an image as an OCI archive; returns ``repository@sha256:...``."""
-    target.unlink(missing_ok=True)
-    digest = target.with_suffix(".digest")
+def push(name: str, layout: Path) -> str:
+    """Add an image to an OCI layout, layers that are there already left alone; returns ``repository@sha256:...``."""
+    digest = layout.parent / "digest"
+    # Layers travel a few metres: light compression costs least altogether.
+    compression = ["--compression-format", "gzip", "--compression-level", "1"]
     subprocess.run(
-        [
-            "buildah",
-            "push",
-            "--quiet",
-            "--disable-compression",
-            "--digestfile",
-            str(digest),
-            name,
-            f"oci-archive:{target}:{name}",
-        ],
-        check=True,
-    )
+        ["buildah", "push", "--quiet", *compression, "--digestfile", str(digest), name, f"oci:{layout}:{name}"],
+        check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
     return f"{name.rsplit(':', 1)[0]}@{digest.read_text(encoding='utf-8').strip()}"
+
+
+def pack(layout: Path, archive: Path) -> None:
+    """Make one archive of an OCI layout."""
+    with tarfile.open(archive, "w") as packed:
+        for path in sorted(layout.iterdir()):
+            packed.add(path, path.name)
+    shutil.rmtree(layout)
 
 
 def main(arguments: list[str]) -> int:
@@ -136,14 +144,16 @@ def main(arguments: list[str]) -> int:
     context = output / "context"
     shutil.rmtree(context, ignore_errors=True)
     context.mkdir(parents=True)
+    build_wheels(context / "wheels")
     shared = prepare_shared(context)
     images: dict[str, str] = {}
     for app in apps:
         prepare_own(context, app, shared)
-        images[app] = build(context, app, output)
+        images[app] = build(context, app, output / "layout")
         sys.stdout.write(f"{app}: {images[app]}\n")
         sys.stdout.flush()
     shutil.rmtree(context)
+    pack(output / "layout", output / "images.tar")
     (output / "images.json").write_text(json.dumps(images, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return 0
 

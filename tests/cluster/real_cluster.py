@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,11 +117,6 @@ def build_images(output: Path) -> dict[str, str]:
     return json.loads((output / "images.json").read_text())
 
 
-def archives(output: Path) -> list[Path]:
-    """The image archives in a directory."""
-    return sorted(Path(os.environ.get("LOGITS_TEST_IMAGES") or output).glob("*.tar"))
-
-
-def have(program: str, cluster: RealCluster) -> bool:
-    """Whether a program can be run."""
-    return shutil.which(program, path=cluster.path) is not None
+def archive(output: Path) -> Path:
+    """The archive with all images."""
+    return Path(os.environ.get("LOGITS_TEST_IMAGES") or output) / "images.tar"

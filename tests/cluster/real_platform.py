@@ -21,7 +21,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cluster.port_forward import PortForward, kubectl_for
-from cluster.real_cluster import ROOT, RealCluster, archives, build_images, start, stop
+from cluster.real_cluster import ROOT, RealCluster, archive, build_images, start, stop
 from cluster.under_test import CUSTOMER, VENDOR, Platform, eventually, raw_public_key
 
 VERSION = "0.1.0"
@@ -41,16 +41,15 @@ def real_platform() -> Generator[Platform, None, None]:
         images = build_images(output)
         cluster = start()
         stack.callback(stop, cluster)
-        for archive in archives(output):
-            cluster.load_archive(archive)
-        yield _install(stack, cluster, images, output)
+        cluster.load_archive(archive(output))
+        yield _install(stack, cluster, images)
 
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _install(stack: ExitStack, cluster: RealCluster, images: dict[str, str], output: Path) -> Platform:
+def _install(stack: ExitStack, cluster: RealCluster, images: dict[str, str]) -> Platform:
     key = Ed25519PrivateKey.generate()
     env_id, env_key = str(uuid.uuid4()), f"{secrets.token_hex(4)}.{secrets.token_hex(16)}"
     operator, service = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
@@ -99,7 +98,7 @@ def _install(stack: ExitStack, cluster: RealCluster, images: dict[str, str], out
         private_key=key,
         images=images,
         kubectl_command=kubectl,
-        variant=_Variants(cluster, output),
+        variant=_Variants(cluster),
         counter=0,
         facts={"password": bootstrap["password"]},
     )
@@ -148,9 +147,8 @@ def _helm(cluster: RealCluster, release: str, namespace: str, values: dict[str, 
 class _Variants:
     """Further images of a component, built upon the first one."""
 
-    def __init__(self, cluster: RealCluster, output: Path) -> None:
+    def __init__(self, cluster: RealCluster) -> None:
         self._cluster = cluster
-        self._output = output
 
     def __call__(self, component: str, version: str, *, never_ready: bool = False) -> str:
         """Build, load and return the reference."""
@@ -169,7 +167,9 @@ class _Variants:
             Path(context, "Dockerfile").write_text(recipe)
             build = ["buildah", "bud", "--quiet", "--isolation", "chroot", "-t", name, context]
             subprocess.run(build, check=True, capture_output=True, timeout=300)
-        archive = self._output / f"{component}-{version}.tar"
-        reference: str = builder.archive(name, archive)
-        self._cluster.load_archive(archive)
+        with tempfile.TemporaryDirectory() as place:
+            layout, archive = Path(place, "layout"), Path(place, "image.tar")
+            reference: str = builder.push(name, layout)
+            builder.pack(layout, archive)
+            self._cluster.load_archive(archive)
         return reference

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
 import socket
+import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from typing import Any
 
 import anyio
 import httpx
+import pytest
 import uvicorn
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,10 +28,12 @@ from logits_gateway.settings import Settings
 from logits_local.api import ApiServer
 from logits_shell.kubernetes import (
     DEPLOYMENTS,
+    NAMESPACES,
     PODS,
     SERVICE_ACCOUNTS,
     ClusterAccess,
     KubernetesClient,
+    NoCredentials,
     StaticToken,
     TokenFile,
     resource_of,
@@ -39,6 +44,10 @@ from simulators.ops_api import ENVIRONMENT, KEY, SimulatedOpsApi
 
 NAMESPACE = "logits"
 CHART = Path(__file__).parents[2] / "helm/gateway/static.yaml"
+REAL = "LOGITS_TEST_KUBECONFIG"
+_WITH_REAL = ["embedded", pytest.param("real", marks=pytest.mark.kubernetes)]
+CLUSTERS = _WITH_REAL if os.environ.get(REAL) else ["embedded"]
+"""Where tests of the Gateway run: the embedded API server always, a real one when a kubeconfig names it."""
 COMPONENTS = ("controller", "collector", "console", "api-server", "llm-server", "entity-db", "ingress-proxy")
 
 
@@ -63,6 +72,15 @@ class _Quiet(uvicorn.Server):
         return contextlib.nullcontext()
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """An API server: where it is, whom to trust, and an administrator's client."""
+
+    url: str
+    verify: ssl.SSLContext
+    admin: KubernetesClient
+
+
 @dataclass
 class Site:
     """Everything that a test needs.
@@ -78,7 +96,7 @@ class Site:
     url: str
     admin: KubernetesClient
     ops: SimulatedOpsApi
-    server: ApiServer
+    cluster: Cluster
     key: Ed25519PrivateKey
     data: Path
     audit: list[bytes] = field(default_factory=list[bytes])
@@ -99,6 +117,7 @@ class Site:
                     "labels": {"app.kubernetes.io/part-of": "logits", "logits.ai/component": component},
                 },
                 "spec": {
+                    "nodeSelector": {"test.logits.ai/node": "nowhere"},
                     "serviceAccountName": account,
                     "automountServiceAccountToken": False,
                     "containers": [{"name": "main", "image": image(component, "0.1.0")}],
@@ -193,22 +212,59 @@ def manifests(variables: dict[str, str]) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def gateway_site(directory: Path, *, deadline: float = 120.0) -> AsyncGenerator[Site, None]:
+async def gateway_site(
+    directory: Path, *, deadline: float = 120.0, kubeconfig: Path | None = None
+) -> AsyncGenerator[Site, None]:
     """A cluster with the chart applied, a simulated Ops API, and a Gateway that serves."""
     key, ops = Ed25519PrivateKey.generate(), SimulatedOpsApi()
-    server = ApiServer(directory / "cluster")
+    source = _real(kubeconfig, directory) if kubeconfig else _embedded(directory / "cluster")
+    async with served(ops) as ops_url, source as cluster:
+        await _install(cluster.admin)
+        site = Site("", cluster.admin, ops, cluster, key, directory / "volume")
+        async with _gateway(site, directory, ops_url, deadline):
+            yield site
+            ops.close()
+
+
+@asynccontextmanager
+async def _embedded(directory: Path) -> AsyncGenerator[Cluster, None]:
+    server = ApiServer(directory)
     started = anyio.Event()
-    async with anyio.create_task_group() as group, served(ops) as ops_url:
+    async with anyio.create_task_group() as group:
         group.start_soon(server.serve, started.set)
         await started.wait()
         verify = trust(server.ca_certificate)
         async with KubernetesClient(server.url, StaticToken(server.admin_token), verify=verify) as admin:
-            await _install(admin)
-            site = Site("", admin, ops, server, key, directory / "volume")
-            async with _gateway(site, directory, ops_url, deadline):
-                yield site
-                ops.close()
+            yield Cluster(server.url, verify, admin)
         group.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _real(kubeconfig: Path, directory: Path) -> AsyncGenerator[Cluster, None]:
+    """The cluster that a kubeconfig with embedded certificates names; its namespace logits is made anew."""
+    config = yaml.safe_load(kubeconfig.read_text())
+    place, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+    for name, encoded in (
+        ("ca", place["certificate-authority-data"]),
+        ("certificate", user["client-certificate-data"]),
+        ("key", user["client-key-data"]),
+    ):
+        (directory / name).write_bytes(base64.b64decode(encoded))
+    own = trust(directory / "ca")
+    own.load_cert_chain(directory / "certificate", directory / "key")
+    async with KubernetesClient(place["server"], NoCredentials(), verify=own) as admin:
+        await admin.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        try:
+            yield Cluster(place["server"], trust(directory / "ca"), admin)
+        finally:
+            await _gone(admin)
+
+
+async def _gone(admin: KubernetesClient) -> None:
+    await admin.delete(NAMESPACES, NAMESPACE)
+    with anyio.fail_after(60):
+        while (await admin.list(NAMESPACES, field_selector=f"metadata.name={NAMESPACE}")).items:
+            await anyio.sleep(0.1)
 
 
 @asynccontextmanager
@@ -244,6 +300,8 @@ async def _install(admin: KubernetesClient) -> None:
         "RELEASE_PUBLIC_KEYS": "unused",
     }
     for manifest in manifests(variables):
+        if manifest["kind"] == "Deployment":
+            manifest["spec"]["replicas"] = 0  # the Gateway under test runs here, not in a pod
         await admin.apply(resource_of(manifest), manifest, field_manager="helm", namespace=NAMESPACE)
 
 
@@ -252,8 +310,7 @@ async def _credentials(site: Site, directory: Path) -> ClusterAccess:
     directory.mkdir()
     audience = "https://kubernetes.default.svc.cluster.local"
     (directory / "token").write_text(await mint(site.admin, pod, audience=audience))
-    verify = trust(site.server.ca_certificate)
-    return ClusterAccess(site.server.url, TokenFile(directory / "token"), verify, NAMESPACE)
+    return ClusterAccess(site.cluster.url, TokenFile(directory / "token"), site.cluster.verify, NAMESPACE)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import contextlib
 import re
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 DEADLINE = 10.0
@@ -129,7 +129,7 @@ class ScriptedUpstream:
 
 
 @asynccontextmanager
-async def scripted_upstream(script: Script) -> AsyncIterator[ScriptedUpstream]:
+async def scripted_upstream(script: Script) -> AsyncGenerator[ScriptedUpstream]:
     """Serve `script` inside the block."""
     upstream = ScriptedUpstream(script)
     server = await asyncio.start_server(upstream.serve, upstream.host, 0)

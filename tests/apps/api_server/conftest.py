@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,7 +90,7 @@ def start(tmp_path: Path) -> Start:
     """Start an API Server with its Entity DB; settings by keyword."""
 
     @asynccontextmanager
-    async def run(**values: Any) -> AsyncIterator[Platform]:
+    async def run(**values: Any) -> AsyncGenerator[Platform]:
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(starter(tmp_path)())
             settings = Settings.model_validate({"entity_db_url": database.url, "pod_name": "api-1", **values})

@@ -47,7 +47,7 @@ async def test_chat_streams_models_and_ids(start: Start) -> None:
         await platform.serve("m", engine)
         answer = await sdk.chat.completions.create(model="m", messages=MESSAGES)  # type: ignore[arg-type]
         assert answer.choices[0].message.content == "hello"
-        assert (answer._request_id or "").startswith("req_")
+        assert (answer._request_id or "").startswith("req_")  # pyright: ignore[reportPrivateUsage] - the SDK documents it
         stream = await sdk.chat.completions.create(model="m", messages=MESSAGES, stream=True)  # type: ignore[arg-type]
         text = [chunk.choices[0].delta.content async for chunk in stream]  # type: ignore[attr-defined]
         assert text == ["he", "llo"]

@@ -212,20 +212,7 @@ async def install(tmp_path: Path) -> AsyncGenerator[Install]:
     async with _api_server(tmp_path / "cluster") as (server, kubernetes):
         gateway, switchboard = SimulatedGateway(server.app, server.admin_token), Switchboard()
         async with live(gateway) as gateway_url, live(switchboard) as entity_db_url:
-            token = tmp_path / "token"
-            token.write_text("token of the pod")
-            words = msgspec.json.encode(release()).decode()
-            settings = Settings.model_validate(
-                {
-                    "release": words,
-                    "gateway_url": gateway_url,
-                    "entity_db_url": entity_db_url,
-                    "token_file": token,
-                    "namespace": "logits",
-                    "report_pause_seconds": 0.0,
-                    "scale_down_seconds": 0.0,
-                }
-            )
+            settings = _settings(tmp_path / "token", gateway_url, entity_db_url)
             (tmp_path / "entities").mkdir()
             async with EntityClient(entity_db_url) as entities:
                 changes = Changes()
@@ -251,6 +238,21 @@ async def install(tmp_path: Path) -> AsyncGenerator[Install]:
                     yield made
                     group.cancel_scope.cancel()
                 assert gateway.denials == []
+
+
+def _settings(token: Path, gateway_url: str, entity_db_url: str) -> Settings:
+    token.write_text("token of the pod")
+    return Settings.model_validate(
+        {
+            "release": msgspec.json.encode(release()).decode(),
+            "gateway_url": gateway_url,
+            "entity_db_url": entity_db_url,
+            "token_file": token,
+            "namespace": "logits",
+            "report_pause_seconds": 0.0,
+            "scale_down_seconds": 0.0,
+        }
+    )
 
 
 @asynccontextmanager

@@ -99,6 +99,18 @@ async def test_components_come_before_the_entity_db_and_models_after_it(install:
             await stage_is(install, "Disabled")
 
 
+async def test_the_entity_db_is_found_as_soon_as_its_pod_is_ready(install: Install) -> None:
+    async with install.controller():
+        await deployed(install, PARTS)
+        async with install.entity_db():
+            for ready in (0, 1, 0, 1):
+                await install.kubernetes.patch_status(
+                    DEPLOYMENTS, "logits-entity-db", {"readyReplicas": ready}, namespace="logits"
+                )
+            await deploy_model(install)
+            await stage_is(install, "Scheduling")
+
+
 async def test_it_rests_when_nothing_that_matters_changes(install: Install) -> None:
     async with install.controller() as controller, install.entity_db():
         await deploy_model(install)

@@ -63,6 +63,12 @@ async def test_the_request_is_built_from_scratch() -> None:
     assert "authorization: bearer own" in lines
 
 
+async def test_key_documents_are_json_too() -> None:
+    keys = b"HTTP/1.1 200 OK\r\ncontent-type: application/jwk-set+json\r\ncontent-length: 2\r\n\r\n{}"
+    async with scripted(keys) as (server, _):
+        assert await ask(server) == (200, b"{}")
+
+
 @pytest.mark.parametrize(
     ("answer", "code"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,16 @@ import httpx
 import pytest
 
 from logits_shell.kubernetes import PODS
-from simulators.gateway_site import NAMESPACE, Site, gateway_site
+from simulators.gateway_site import CLUSTERS, NAMESPACE, REAL, Site, gateway_site
 
 pytestmark = pytest.mark.anyio
 LIST = f"/kubernetes/api/v1/namespaces/{NAMESPACE}/pods"
 
 
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncGenerator[Site, None]:
-    async with gateway_site(tmp_path) as found:
+@pytest.fixture(params=CLUSTERS)
+async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Site, None]:
+    kubeconfig = Path(os.environ[REAL]) if request.param == "real" else None
+    async with gateway_site(tmp_path, kubeconfig=kubeconfig) as found:
         yield found
 
 
@@ -50,7 +52,7 @@ async def test_everybody_else_is_401(site: Site) -> None:
         [("Authorization", f"Bearer {other}")],
         [("Authorization", f"Bearer {api_server}")],
         [("Authorization", f"Bearer {gateway}")],
-        [("Authorization", f"Bearer {site.server.admin_token}")],
+        [("Authorization", "Bearer an-administrators-token")],
     ]
     async with site.client(None) as client:
         for case in headers:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from logits_shell.kubernetes import (
     KubernetesError,
     StaticToken,
 )
-from simulators.gateway_site import NAMESPACE, Site, gateway_site, image
+from simulators.gateway_site import CLUSTERS, NAMESPACE, REAL, Site, gateway_site, image
 
 pytestmark = pytest.mark.anyio
 CORE = f"/kubernetes/api/v1/namespaces/{NAMESPACE}"
@@ -33,9 +34,10 @@ APPS = f"/kubernetes/apis/apps/v1/namespaces/{NAMESPACE}"
 APPLY = {"content-type": "application/apply-patch+yaml"}
 
 
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncGenerator[Site, None]:
-    async with gateway_site(tmp_path) as found:
+@pytest.fixture(params=CLUSTERS)
+async def site(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[Site, None]:
+    kubeconfig = Path(os.environ[REAL]) if request.param == "real" else None
+    async with gateway_site(tmp_path, kubeconfig=kubeconfig) as found:
         found.ops.want(found.signed(1))
         await found.controller_runs(1)
         yield found
@@ -235,6 +237,7 @@ async def test_customer_limits_are_enforced_as_soon_as_they_change(site: Site, c
 
 async def test_pods_can_be_restarted_but_not_the_gateways(site: Site, controller: httpx.AsyncClient) -> None:
     await site.pod("logits-console-1", "console")
-    assert (await controller.delete(f"{CORE}/pods/logits-console-1")).status_code == 200
+    deleted = await controller.delete(f"{CORE}/pods/logits-console-1")
+    assert deleted.status_code == 200, deleted.text
     refused(await controller.delete(f"{CORE}/pods/logits-gateway-0"), 403, "protect-gateway")
     assert await site.admin.get(PODS, "logits-gateway-0", namespace=NAMESPACE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -58,7 +58,7 @@ def start() -> Start:
     """Start an Ingress Proxy; scripts per system and settings by keyword."""
 
     @asynccontextmanager
-    async def run(api: Script | None = None, **values: Any) -> AsyncIterator[Ingress]:
+    async def run(api: Script | None = None, **values: Any) -> AsyncGenerator[Ingress]:
         async with (
             scripted_upstream(named("console")) as console,
             scripted_upstream(api or named("api-server")) as api_server,

@@ -166,7 +166,10 @@ async def test_reports_merge_and_old_ones_are_ignored(ops: Caller) -> None:
     second = {
         "sequence": 3,
         "release": {"desired": {"version": "0.1.0", "counter": 1}, "running": None, "state": "RollingOut"},
-        "components": [{"name": "controller", "version": "0.1.0", "replicas": 1, "readyReplicas": 0}],
+        "components": [
+            {"name": "controller", "version": "0.1.0", "replicas": 1, "readyReplicas": 0},
+            {"name": "console", "version": "", "replicas": 0, "readyReplicas": 0, "reason": ""},
+        ],
     }
     assert (await ops.gateway.post(f"{ops.path}/reports", json=second)).json() == {"accepted": True}
     late = {"sequence": 1, "nodes": 99}

@@ -198,6 +198,14 @@ def test_defaults_of_a_deployment(cluster: Cluster, ns: Namespace) -> None:
     assert spec["template"]["spec"]["containers"][0]["imagePullPolicy"] == "IfNotPresent"
 
 
+def test_plain_text_of_a_secret_is_kept_as_data_alone(cluster: Cluster, ns: Namespace) -> None:
+    body = {"metadata": {"name": "one"}, "data": {"a": "b2xk"}, "stringData": {"a": "new", "b": "text"}}
+    made = cluster.create(ns.core("secrets"), body)
+    assert made["type"] == "Opaque"
+    assert made["data"] == {"a": "bmV3", "b": "dGV4dA=="}
+    assert "stringData" not in cluster.get(ns.core("secrets", "one"))
+
+
 def test_a_service_gets_an_address_that_stays(cluster: Cluster, ns: Namespace) -> None:
     body = {"metadata": {"name": "web"}, "spec": {"selector": {"a": "b"}, "ports": [{"port": 80}]}}
     first = cluster.create(ns.core("services"), body)["spec"]

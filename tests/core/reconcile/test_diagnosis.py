@@ -62,6 +62,7 @@ GPU_WORDS = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu."
         (on_node(OOM), None, "Failed", "CrashLoop", "out of memory"),
         (on_node(RUNNING), None, "Starting", "Starting", "starts"),
         (on_node(RUNNING), report("LoadingWeights", "2 of 4 files"), "LoadingWeights", "LoadingWeights", "2 of"),
+        (on_node(RUNNING), report("Ready", "answers"), "LoadingWeights", "LoadingWeights", "answers"),
         (on_node(RUNNING), report("Failed", "no CUDA"), "Failed", "EngineFailed", "no CUDA"),
         (pod(SCHEDULED, {"type": "Ready", "status": "True"}, container=RUNNING), None, "Ready", "Ready", ""),
         (pod(SCHEDULED, deletionTimestamp="2026-01-01T00:00:00Z"), None, "Draining", "Draining", "stops"),

@@ -33,20 +33,20 @@ def test_ages(seconds: int, text: str) -> None:
     assert age(then, NOW) == text
 
 
-@pytest.mark.parametrize(
-    ("status", "metadata", "text"),
-    [
-        ({"phase": "Pending"}, {}, "Pending"),
-        ({"phase": "Running", "containerStatuses": [{"state": {"running": {}}}]}, {}, "Running"),
-        (
-            {"phase": "Running", "containerStatuses": [{"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]},
-            {},
-            "CrashLoopBackOff",
-        ),
-        ({"phase": "Failed", "containerStatuses": [{"state": {"terminated": {"exitCode": 3}}}]}, {}, "ExitCode:3"),
-        ({"phase": "Running"}, {"deletionTimestamp": "x"}, "Terminating"),
-    ],
-)
+STATUSES: list[tuple[dict[str, Any], dict[str, str], str]] = [
+    ({"phase": "Pending"}, {}, "Pending"),
+    ({"phase": "Running", "containerStatuses": [{"state": {"running": {}}}]}, {}, "Running"),
+    (
+        {"phase": "Running", "containerStatuses": [{"state": {"waiting": {"reason": "CrashLoopBackOff"}}}]},
+        {},
+        "CrashLoopBackOff",
+    ),
+    ({"phase": "Failed", "containerStatuses": [{"state": {"terminated": {"exitCode": 3}}}]}, {}, "ExitCode:3"),
+    ({"phase": "Running"}, {"deletionTimestamp": "x"}, "Terminating"),
+]
+
+
+@pytest.mark.parametrize(("status", "metadata", "text"), STATUSES)
 def test_the_status_column(status: dict[str, Any], metadata: dict[str, Any], text: str) -> None:
     assert pod_phase({"metadata": metadata, "status": status}) == text
 

@@ -284,6 +284,21 @@ async def test_a_killed_process_comes_back_at_once(tmp_path: Path) -> None:
         assert container(back)["lastState"]["terminated"]["exitCode"] == 128 + signal.SIGKILL
 
 
+async def test_init_containers_run_before_and_may_hold_the_pod_up(tmp_path: Path) -> None:
+    manifest = pod_manifest("p", "print('main')")
+    shared = {"volumeMounts": [{"name": "s", "mountPath": "/s"}], "env": [{"name": "S", "value": "/s"}]}
+    first = "import os, sys; p = os.environ['S'] + '/tried'; r = os.path.exists(p); open(p, 'w'); sys.exit(not r)"
+    manifest["spec"]["initContainers"] = [{"name": "init", "image": PYTHON, "args": [first], **shared}]
+    manifest["spec"]["volumes"] = [{"name": "s", "emptyDir": {}}]
+    manifest["spec"]["restartPolicy"] = "OnFailure"
+    async with embedded_cluster(tmp_path) as cluster:
+        await cluster.create(PODS, manifest)
+        pod = await cluster.until(lambda pods: state(pods, "p", "terminated"))
+        (init,) = pod["status"]["initContainerStatuses"]
+        assert init["restartCount"] == 1
+        assert await cluster.log(pod) == "main\n"
+
+
 async def test_projected_tokens_carry_their_audience(tmp_path: Path) -> None:
     code = (
         "import base64, os\n"

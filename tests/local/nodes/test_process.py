@@ -10,7 +10,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from logits_local.nodes.logfile import LogFile
+from logits_local.nodes.logfile import LogFile, forget_logs
 from logits_local.nodes.process import ContainerProcess
 
 pytestmark = pytest.mark.anyio
@@ -88,6 +88,13 @@ def test_logs_rotate_before_they_outgrow_their_limit(tmp_path: Path) -> None:
     assert len(sizes) == 2
     assert all(size <= 1000 for size in sizes)
     assert (tmp_path / "0.log").read_text().splitlines()[-1].endswith(" line 99")
+
+
+def test_logs_of_old_runs_are_forgotten(tmp_path: Path) -> None:
+    for name in ("0.log", "0.log.1", "1.log", "2.log", "other"):
+        (tmp_path / name).write_text("")
+    forget_logs(tmp_path, older_than=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.log", "2.log", "other"]
 
 
 def test_an_endless_line_is_cut(tmp_path: Path) -> None:

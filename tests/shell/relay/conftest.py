@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -151,7 +151,7 @@ class RawClient:
 
 
 @asynccontextmanager
-async def live_relay(policy: Any, **options: Any) -> AsyncIterator[Relay]:
+async def live_relay(policy: Any, **options: Any) -> AsyncGenerator[Relay]:
     """Serve `policy` inside the block; `options` are those of RelayOptions."""
     pool = UpstreamPool()
     protocol = relay_protocol(policy, pool, options=RelayOptions(**options))

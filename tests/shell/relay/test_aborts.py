@@ -48,8 +48,7 @@ async def test_a_client_that_leaves_releases_everything(phase: str, leave: str) 
                 await client.send(GET)
             async with asyncio.timeout(DEADLINE):
                 await policy.asked.wait()
-            if phase != "decide":
-                visit = await upstream.visit(0)
+            visit = None if phase == "decide" else await upstream.visit(0)
             if phase == "decode":
                 await client.until(b"data: 1\n\n")
             if leave == "fin":
@@ -57,7 +56,7 @@ async def test_a_client_that_leaves_releases_everything(phase: str, leave: str) 
             else:
                 client.reset()
             async with asyncio.timeout(DEADLINE):
-                if phase == "decide":
+                if visit is None:
                     await policy.cancelled.wait()
                 else:
                     await visit.gone.wait()
@@ -289,6 +288,52 @@ async def test_draining_finishes_what_is_in_flight() -> None:
             client.close()
     assert b"connection: close\r\n" in answer
     assert answer.endswith(b"done")
+
+
+async def test_a_stream_that_outlives_the_drain_is_ended_in_band() -> None:
+    async def script(visit: Visit) -> None:
+        await visit.request()
+        await visit.events()
+        await visit.chunk(b"data: 1\n\n")
+        await visit.until_gone()
+
+    async with scripted_upstream(script) as upstream:
+        observer = Second(Upstream("127.0.0.1", 1))
+
+        def make(head: RequestHead, body: bytes | None) -> Forward | Refusal:
+            return Forward(to(upstream), "/", observer=observer)
+
+        async with live_relay(Pass(to(upstream), make=make)) as relay:
+            client = await relay.connect()
+            await client.send(GET)
+            await client.until(b"data: 1\n\n\r\n")
+            relay.server.should_exit = True
+            assert (await client.rest()) == b"d\r\ndata: sorry\n\n\r\n0\r\n\r\n"
+            client.close()
+    assert observer.failures[0].kind is FailureKind.DRAINED
+
+
+@pytest.mark.parametrize("field", [(b"x", b"a\r\nb: c"), (b"x\n", b"a")])
+async def test_fields_that_would_break_the_framing_are_a_bug_answered_500(field: tuple[bytes, bytes]) -> None:
+    problems: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
+
+    async def script(visit: Visit) -> None:
+        await visit.until_gone()
+
+    async with scripted_upstream(script) as upstream:
+        observer = Recorder()
+
+        def make(head: RequestHead, body: bytes | None) -> Forward | Refusal:
+            return Forward(to(upstream), "/", headers=(field,), observer=observer)
+
+        async with live_relay(Pass(to(upstream), make=make)) as relay:
+            client = await relay.connect()
+            await client.send(GET)
+            assert (await client.until(b"\r\n\r\n")).startswith(b"HTTP/1.1 500")
+            client.close()
+    assert len(observer.outcomes) == 1
+    assert len(problems) == 1
 
 
 def test_an_outcome_says_what_happened() -> None:

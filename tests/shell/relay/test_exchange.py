@@ -71,6 +71,29 @@ async def test_request_bodies_arrive_byte_exact(limit: int | None, chunked: bool
         assert upstream.visits[0].bodies == [body]
 
 
+@pytest.mark.parametrize("limit", [None, 1000])
+async def test_messages_cut_at_every_byte_are_the_same_messages(limit: int | None) -> None:
+    async def script(visit: Visit) -> None:
+        await visit.request()
+        raw = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nt: 1\r\n\r\n"
+        for byte in raw:
+            await visit.send(bytes([byte]))
+            await asyncio.sleep(0)
+
+    request = b"POST /relayed?q HTTP/1.1\r\nhost: e\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n1\r\n!\r\n0\r\n\r\n"
+    async with scripted_upstream(script) as upstream:
+        async with live_relay(Pass(Upstream(upstream.host, upstream.port), limit=limit)) as relay:
+            client = await relay.connect()
+            for byte in request:
+                await client.send(bytes([byte]))
+                await asyncio.sleep(0)
+            answer = await client.until(b"0\r\n\r\n")
+            client.close()
+        assert upstream.visits[0].bodies == [b"hi!"]
+    chunks = answer.split(b"\r\n\r\n", 1)[1].split(b"\r\n")
+    assert b"".join(chunks[1::2]) == b"abcde"
+
+
 async def test_expect_continue_is_answered_here() -> None:
     async with scripted_upstream(hello) as upstream:
         async with live_relay(Pass(Upstream(upstream.host, upstream.port), limit=100)) as relay:

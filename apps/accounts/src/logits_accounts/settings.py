@@ -12,6 +12,11 @@ from logits_shell.settings import AppSettings
 class Settings(AppSettings):
     """Everything that an installation of Accounts can decide."""
 
+    drain_seconds: float = Field(
+        3.0,
+        ge=0,
+        description="Seconds that requests in flight may take after SIGTERM; only idle waits take longer.",
+    )
     data_directory: str = Field("/var/lib/logits", description="Folder of the SQLite file; path.")
     database_url: str = Field("", description="SQLAlchemy URL of PostgreSQL; empty keeps SQLite in the data directory.")
     database_connections: int = Field(8, ge=1, le=100, description="Pooled PostgreSQL connections; count.")

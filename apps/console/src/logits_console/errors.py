@@ -6,11 +6,10 @@ from typing import Any
 
 from litestar import Request, Response
 from litestar.response import Template
-from litestar.types import ExceptionHandlersMap
 
 from logits_core.errors import LogitsError
 from logits_shell.log import Logger
-from logits_shell.problems import problem, problem_handlers
+from logits_shell.problems import Handler, problem, problem_handlers
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -25,7 +24,7 @@ def is_fragment(request: AnyRequest) -> bool:
     return request.headers.get("hx-request") == "true"
 
 
-def error_handlers(log: Logger) -> ExceptionHandlersMap:
+def error_handlers(log: Logger) -> dict[type[Exception] | int, Handler]:
     """Exception handlers of the app."""
 
     def refused(request: AnyRequest, error: LogitsError) -> Response[Any]:

@@ -81,9 +81,14 @@ def create_app(
         for client in (kubernetes, entity_db, sender):
             await client.aclose()
 
-    watches = (*cluster.reflectors, *entities.caches)
-    follow = (partial(entities.follow, cache) for cache in entities.caches)
-    background = (*(watch.run for watch in watches), *follow, loop.run, reports.run)
+    background = (
+        *(reflector.run for reflector in cluster.reflectors),
+        *(partial(entities.keep, cache) for cache in entities.caches),
+        *(partial(entities.follow, cache) for cache in entities.caches),
+        partial(cluster.when_ready, "entity-db", entities.revive),
+        loop.run,
+        reports.run,
+    )
     return Controller(_litestar(telemetry, loop), loop, background, close)
 
 

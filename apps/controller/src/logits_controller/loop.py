@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Protocol
 import anyio
 
 from logits_controller.metrics import Metrics
-from logits_core.errors import ErrorCode, LogitsError
+from logits_core.errors import LogitsError
 from logits_core.reconcile import Apply, Delete, Desired, EntityWrite, Memory, Observed, Plan, plan
 from logits_core.reconcile.leadership import in_charge
 from logits_core.redaction import Count, Identifier
@@ -18,9 +19,11 @@ from logits_shell.kubernetes import Changes
 from logits_shell.telemetry import Telemetry
 
 Seen = Callable[[], bool]
+Step = Apply | Delete | EntityWrite
 _RETRY_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0)
 _GATHER_SECONDS = 0.1
 _CATCH_UP_SECONDS = 2.0
+_SIDE_BY_SIDE = 6
 
 
 class World(Protocol):
@@ -114,22 +117,38 @@ class ControlLoop:
         return decided.wake_at
 
     async def _execute(self, decided: Plan) -> tuple[int, list[Seen]]:
-        taken = [await self._take(step) for step in decided.steps]
+        taken = await self._take_all([[step] for step in decided.steps])
         refused = sum(isinstance(answer, LogitsError) for answer in taken)
         # Being ready means that Kubernetes takes what the release asks for; the Entity DB may be
         # away, because it is one of the things that are deployed here.
         self._telemetry.health.set(
             "reconcile", ready=not refused, reason="Kubernetes or the Gateway refuses steps; see the log"
         )
+        by_entity: defaultdict[tuple[str, str], list[Step]] = defaultdict(list)
         for write in decided.statuses:
-            answer = await self._take(write)
-            taken.append(answer)
-            if isinstance(answer, LogitsError) and answer.code is ErrorCode.UNAVAILABLE:
-                break  # the others would wait for the same absent database, one time-out each
+            by_entity[write.plural, write.name].append(write)
+        taken += await self._take_all(list(by_entity.values()))
         seen = [answer for answer in taken if not isinstance(answer, LogitsError)]
         return len(taken) - len(seen), seen
 
-    async def _take(self, step: Apply | Delete | EntityWrite) -> Seen | LogitsError:
+    async def _take_all(self, chains: Sequence[Sequence[Step]]) -> list[Seen | LogitsError]:
+        """Take chains of steps side by side, a few at a time; a chain ends at its first failure."""
+        taken: list[Seen | LogitsError] = []
+        places = anyio.CapacityLimiter(_SIDE_BY_SIDE)
+
+        async def take(chain: Sequence[Step]) -> None:
+            async with places:
+                for step in chain:
+                    taken.append(await self._take(step))
+                    if isinstance(taken[-1], LogitsError):
+                        break
+
+        async with anyio.create_task_group() as group:
+            for chain in chains:
+                group.start_soon(take, chain)
+        return taken
+
+    async def _take(self, step: Step) -> Seen | LogitsError:
         action = _action(step)
         try:
             if isinstance(step, EntityWrite):
@@ -172,7 +191,7 @@ class ControlLoop:
         await anyio.sleep(_GATHER_SECONDS)  # changes come in bursts; one plan answers them all
 
 
-def _action(step: Apply | Delete | EntityWrite) -> str:
+def _action(step: Step) -> str:
     if isinstance(step, EntityWrite):
         return f"entity-{step.verb}"
     return "apply" if isinstance(step, Apply) else "delete"

@@ -176,3 +176,5 @@ class EngineSupervisor:
             failures=Count(self._observed.failures),
             reason=ending.reason,
         )
+        for line in ending.last_words:
+            self._log.info("the engine's last words: {line}", line=line)

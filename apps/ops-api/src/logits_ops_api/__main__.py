@@ -17,7 +17,8 @@ async def main() -> None:
     telemetry = Telemetry.create("ops-api", settings)
     ops_api = create_app(settings, telemetry)
     try:
-        await serve(telemetry, settings, ops_api.asgi, ops_api.retention)
+        stopping = ops_api.services.changes.close
+        await serve(telemetry, settings, ops_api.asgi, ops_api.retention, stopping=stopping)
     finally:
         ops_api.close()
 

@@ -15,6 +15,10 @@ T = TypeVar("T")
 VersionText = Annotated[
     str, Meta(pattern=r"^v?[0-9]{1,6}(\.[0-9]{1,6}){0,3}([-+][A-Za-z0-9.+-]{1,40})?$", max_length=64)
 ]
+# A component that doesn't run yet has no version to tell.
+OptionalVersionText = Annotated[
+    str, Meta(pattern=r"^(v?[0-9]{1,6}(\.[0-9]{1,6}){0,3}([-+][A-Za-z0-9.+-]{1,40})?)?$", max_length=64)
+]
 ReasonText = Annotated[str, Meta(pattern=r"^([A-Z][A-Za-z]{0,47})?$")]
 ComponentText = Annotated[str, Meta(pattern=r"^[a-z][a-z-]{0,31}$")]
 CountNumber = Annotated[int, Meta(ge=0, le=1_000_000)]
@@ -52,7 +56,7 @@ class ComponentReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, r
     """How one component fares."""
 
     name: ComponentText
-    version: VersionText | Literal[""] = ""
+    version: OptionalVersionText = ""
     replicas: CountNumber = 0
     ready_replicas: CountNumber = 0
     reason: ReasonText = ""

@@ -12,6 +12,11 @@ SHA256 = r"^[0-9a-f]{64}$"
 class Settings(AppSettings):
     """Everything that an installation of the Ops API can decide."""
 
+    drain_seconds: float = Field(
+        3.0,
+        ge=0,
+        description="Seconds that requests in flight may take after SIGTERM; only idle waits take longer.",
+    )
     data_directory: str = Field("/var/lib/logits", description="Folder of the SQLite file; path.")
     database_url: str = Field("", description="SQLAlchemy URL of PostgreSQL; empty keeps SQLite in the data directory.")
     database_connections: int = Field(8, ge=1, le=100, description="Pooled PostgreSQL connections; count.")
@@ -19,8 +24,8 @@ class Settings(AppSettings):
     service_token_sha256: str = Field(pattern=SHA256, description="SHA-256 of the token that Accounts calls with; hex.")
     max_waiters: int = Field(10_000, ge=1, description="Long polls and event streams that may wait at once; count.")
     max_batch_bytes: int = Field(4_194_304, ge=1024, description="A batch as sent, compressed; bytes.")
-    max_batch_plain_bytes: int = Field(16_777_216, ge=1024, description="A batch after decompression; bytes.")
-    max_batch_records: int = Field(20_000, ge=1, description="Records in one batch; count.")
+    max_batch_plain_bytes: int = Field(33_554_432, ge=1024, description="A batch after decompression; bytes.")
+    max_batch_records: int = Field(100_000, ge=1, description="Records in one batch; count.")
     retention_days: float = Field(14, gt=0, description="How long logs and metrics are kept; days.")
     retention_records: int = Field(
         200_000, ge=1, description="Log records kept per environment, the newest ones; count."

@@ -15,7 +15,8 @@ from logits_core.redaction import Identifier
 from logits_shell.log import Logger
 
 PROBLEM_JSON = "application/problem+json"
-Handler = Callable[..., Response[bytes]]
+Handler = Callable[..., Response[Any]]
+"""What Litestar calls with the request and the exception."""
 _BY_STATUS = {status: code for code, status in reversed(HTTP_STATUS.items())}
 
 
@@ -32,9 +33,7 @@ def problem(
     if field:
         body["field"] = field
     headers = {"retry-after": str(max(1, round(retry_after)))} if retry_after is not None else {}
-    return Response(
-        msgspec.json.encode(body), status_code=HTTP_STATUS[code], media_type=PROBLEM_JSON, headers=headers
-    )
+    return Response(msgspec.json.encode(body), status_code=HTTP_STATUS[code], media_type=PROBLEM_JSON, headers=headers)
 
 
 def problem_handlers(log: Logger) -> dict[type[Exception] | int, Handler]:

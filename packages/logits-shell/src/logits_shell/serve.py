@@ -83,6 +83,7 @@ async def serve(
     *background: Background,
     protocol: type[asyncio.Protocol] | None = None,
     started: Callable[[int, int], None] | None = None,
+    stopping: Callable[[], None] | None = None,
 ) -> None:
     """Run both listeners and the background tasks until a signal or a task's failure.
 
@@ -93,6 +94,7 @@ async def serve(
         background: coroutines that run as long as the process; one that raises stops the process.
         protocol: an HTTP protocol class in place of uvicorn's, such as the relay's.
         started: told the two real ports once both listen.
+        stopping: called when the process is told to stop, so that long polls can answer at once.
 
     Raises:
         OSError: a port is taken.
@@ -114,7 +116,7 @@ async def serve(
     async with anyio.create_task_group() as observation_group:
         observation_group.start_soon(observed.serve, [metrics_socket])
         async with anyio.create_task_group() as group:
-            group.start_soon(_stop_on_signal, telemetry, settings, main)
+            group.start_soon(_stop_on_signal, telemetry, settings, main, stopping)
             for task in background:
                 group.start_soon(task)
             await main.serve([main_socket])
@@ -122,13 +124,15 @@ async def serve(
         observed.stop()
 
 
-async def _stop_on_signal(telemetry: Telemetry, settings: AppSettings, server: _Server) -> None:
+async def _stop_on_signal(
+    telemetry: Telemetry, settings: AppSettings, server: _Server, stopping: Callable[[], None] | None
+) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for _ in signals:
             telemetry.health.set("process", ready=False, reason="stopping")
-            telemetry.log.info(
-                "stopping; up to {drain} for requests in flight", drain=Seconds(settings.drain_seconds)
-            )
+            telemetry.log.info("stopping; up to {drain} for requests in flight", drain=Seconds(settings.drain_seconds))
+            if stopping:
+                stopping()
             server.stop()
 
 

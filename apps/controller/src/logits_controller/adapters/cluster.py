@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from logits_core.errors import ErrorCode, LogitsError
 from logits_core.reconcile import Anchor, Apply, Customizations, Delete
+from logits_core.reconcile.fields import number
 from logits_core.reconcile.manifests import PART_OF
 from logits_shell.kubernetes import (
     CONFIG_MAPS,
@@ -47,6 +48,7 @@ class Cluster:
     ) -> None:
         self._client = client
         self._namespace = namespace
+        self._changes = changes
 
         def reflect(resource: Resource, *, labels: str | None = None, name: str | None = None) -> Reflector:
             return Reflector(
@@ -85,6 +87,16 @@ class Cluster:
         """Wait until every cache has been filled once."""
         for reflector in self.reflectors:
             await reflector.synced.wait()
+
+    async def when_ready(self, component: str, tell: Callable[[], None]) -> None:
+        """Tell whenever a component goes from no ready pod to some, for ever."""
+        count, before = self._changes.count, 0
+        while True:
+            ready = number(self.deployments.get(f"logits-{component}"), "status", "readyReplicas")
+            if ready and not before:
+                tell()
+            before = ready
+            count = await self._changes.wait(count)
 
     def anchor(self) -> Anchor | None:
         """The owner of everything, once the chart has made it."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import aclosing
 
+import anyio
+
 from logits_core.entities.model import JsonObject
 from logits_core.errors import ErrorCode, LogitsError
 from logits_core.reconcile import EntityWrite
@@ -36,6 +38,7 @@ class Entities:
     ) -> None:
         self._client = client
         self._changes = changes
+        self._revivals = Changes()
         self._caches = {
             plural: EntityCache(client, plural, on_interruption=_bound(on_failure, plural)) for plural in PLURALS
         }
@@ -44,6 +47,23 @@ class Entities:
     def caches(self) -> tuple[EntityCache, ...]:
         """All caches, to be run as background tasks."""
         return tuple(self._caches.values())
+
+    async def keep(self, cache: EntityCache) -> None:
+        """Keep one cache current for ever.
+
+        A cache waits longer after each failure. When the Entity DB is known to have come up there
+        is no reason to wait, so ``revive`` begins anew; what was known stays known.
+        """
+        while True:
+            count = self._revivals.count
+            async with anyio.create_task_group() as group:
+                group.start_soon(cache.run)
+                await self._revivals.wait(count)
+                group.cancel_scope.cancel()
+
+    def revive(self) -> None:
+        """Connect all caches again at once: the Entity DB has just become ready."""
+        self._revivals.ring()
 
     async def follow(self, cache: EntityCache) -> None:
         """Ring for every change of one cache, for ever."""

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import httpx
 
 from logits_core.errors import ErrorCode, LogitsError
+from logits_core.policy.responses import JSON, JWKS
 from logits_shell.kubernetes import ClusterAccess
 
 MAX_ANSWER_BYTES = 32 << 20
+JSON_TYPES = (JSON, JWKS)
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 35.0
 WATCH_SILENCE_SECONDS = 320.0
@@ -110,7 +112,7 @@ def _failure(error: Exception) -> LogitsError:
 def _check_head(response: httpx.Response) -> None:
     status = response.status_code
     media_type = response.headers.get("content-type", "").partition(";")[0].strip()
-    if 300 <= status < 400 or status < 200 or media_type != "application/json":
+    if 300 <= status < 400 or status < 200 or media_type not in JSON_TYPES:
         raise LogitsError(
             ErrorCode.UPSTREAM_FAILED, f"the API server's answer {status} is no plain JSON; it was dropped"
         )

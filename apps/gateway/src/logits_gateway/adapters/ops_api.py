@@ -185,7 +185,6 @@ class OpsApi:
             raise LogitsError(
                 ErrorCode.UNAVAILABLE,
                 f"the Ops API can't be reached ({type(error).__name__}); everything else goes on, it is tried again",
-                retry_after=5,
             ) from None
         return httpx.Response(answer.status_code, headers=answer.headers, content=bytes(content))
 
@@ -208,7 +207,12 @@ def _refusal(answer: httpx.Response) -> LogitsError:
     code = {409: ErrorCode.CONFLICT, 413: ErrorCode.TOO_LARGE, 422: ErrorCode.INVALID, 400: ErrorCode.MALFORMED}
     if status in code:
         return LogitsError(code[status], f"the Ops API refuses this: {_detail(answer)}")
-    return LogitsError(ErrorCode.UNAVAILABLE, f"the Ops API answered {status}; it is tried again", retry_after=5)
+    asked = answer.headers.get("retry-after", "")
+    return LogitsError(
+        ErrorCode.UNAVAILABLE,
+        f"the Ops API answered {status}; it is tried again",
+        retry_after=float(asked) if asked.isascii() and asked.isdigit() else 5,
+    )
 
 
 def _detail(answer: httpx.Response) -> str:

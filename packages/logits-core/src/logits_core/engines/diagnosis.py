@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+LAST_WORDS: Final = 20
+"""Lines of an ended engine that are shown in the log."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
@@ -13,10 +16,12 @@ class Ending:
     Attributes:
         reason: a sentence for people.
         hopeless: starting it again won't help until somebody changes something.
+        last_words: the end of what it wrote, oldest first; for the pod's own log.
     """
 
     reason: str
     hopeless: bool = False
+    last_words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +74,18 @@ def explain_ending(exit_code: int, last_lines: Sequence[str]) -> Ending:
         exit_code: negative for a signal, as Python's subprocesses report it.
         last_lines: the end of what the engine wrote, oldest first.
     """
+    words = tuple(last_lines[-LAST_WORDS:])
     for line in reversed(last_lines):
         for symptom in _SYMPTOMS:
             if (found := symptom.pattern.search(line)) is not None:
                 detail = found.groupdict().get("detail") or "see the pod's log"
-                return Ending(symptom.reason.replace("{detail}", detail.strip()), symptom.hopeless)
+                return Ending(symptom.reason.replace("{detail}", detail.strip()), symptom.hopeless, words)
+    return Ending(_of_exit_code(exit_code), last_words=words)
+
+
+def _of_exit_code(exit_code: int) -> str:
     if exit_code == -9:
-        return Ending("The engine was killed (SIGKILL), perhaps because the node or pod ran out of memory.")
+        return "The engine was killed (SIGKILL), perhaps because the node or pod ran out of memory."
     if exit_code < 0:
-        return Ending(f"The engine crashed ({_SIGNALS.get(-exit_code, f'signal {-exit_code}')}).")
-    return Ending(f"The engine ended with exit code {exit_code}; the pod's log has its last words.")
+        return f"The engine crashed ({_SIGNALS.get(-exit_code, f'signal {-exit_code}')})."
+    return f"The engine ended with exit code {exit_code}; the pod's log has its last words."

@@ -7,12 +7,16 @@ from typing import Any, cast
 from logits_core.policy.request import RequestInfo
 
 JSON = "application/json"
+JWKS = "application/jwk-set+json"
+JWKS_PATH = "/openid/v1/jwks"
 METADATA_ONLY = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "labels")
 
 
 def accepts(request: RequestInfo) -> str:
     """The Accept header that goes upstream: for Secrets, metadata is all that the server shall send."""
+    if request.path == JWKS_PATH:
+        return JWKS  # the one document that the server offers in no other type
     return METADATA_ONLY if request.resource == "secrets" else JSON
 
 

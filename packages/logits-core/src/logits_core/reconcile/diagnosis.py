@@ -164,6 +164,6 @@ def _starting(container: JsonObject, report: JsonObject | None) -> PodState:
     words = _own_words(report)
     if phase == "Failed":
         return PodState("Failed", "EngineFailed", words or "The engine failed; look at the pod's log.")
-    if phase == "LoadingWeights":
+    if phase in ("LoadingWeights", "Ready"):  # ready in the engine's eyes, not yet in Kubernetes'
         return PodState("LoadingWeights", "LoadingWeights", words or "The engine loads the weights.")
     return PodState("Starting", "Starting", words or "The process starts.")

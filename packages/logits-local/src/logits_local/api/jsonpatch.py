@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from functools import reduce
+from operator import getitem
 from typing import Any, cast
 
 from logits_local.api.errors import Cause, bad_request, invalid
@@ -61,15 +63,21 @@ def _parse(pointer: str) -> list[str]:
     return ["root", *(part.replace("~1", "/").replace("~0", "~") for part in rest)]
 
 
+def _index(value: Any, part: str) -> int | str:
+    return int(part) if isinstance(value, list) else part
+
+
+def _step(value: Any, part: str) -> Any:
+    return getitem(value, _index(value, part))
+
+
 def _find(value: Any, path: list[str]) -> Any:
-    for part in path:
-        value = cast("list[Any]", value)[int(part)] if isinstance(value, list) else value[part]
-    return cast("Any", value)
+    return reduce(_step, path, value)
 
 
 def _take(holder: Object, path: list[str]) -> Any:
     parent = _find(holder, path[:-1])
-    return parent.pop(int(path[-1])) if isinstance(parent, list) else parent.pop(path[-1])
+    return parent.pop(_index(parent, path[-1]))
 
 
 def _put(holder: Object, path: list[str], value: Any) -> None:

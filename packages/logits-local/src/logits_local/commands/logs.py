@@ -7,7 +7,6 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
-from typing import cast
 
 import anyio
 import click
@@ -77,7 +76,7 @@ async def _lines(
     lead = f"{name(pod)} ".encode() if prefix else b""
     chunks = client.pod_log(name(pod), namespace=namespace(pod), follow=follow, tail_lines=tail_lines)
     rest = b""
-    async with aclosing(cast("AsyncGenerator[bytes]", chunks)) as stream:
+    async with aclosing(chunks) as stream:
         async for chunk in stream:
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:

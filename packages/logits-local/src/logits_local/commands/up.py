@@ -63,8 +63,9 @@ def up(*, data_dir: Path, port: int | None, gpus: int | None, model_file: Path |
     console = Console(highlight=False)
     stages = Stages(console, time.monotonic)
     invented = _opened(data)
+    settings = _settings(data, port=port, gpus=gpus, models=models)
     with stages.stage("Embedded Kubernetes cluster"):
-        settings, pid = _running(data, port=port, gpus=gpus, models=models, attached=foreground)
+        pid = data.running_pid() or start_daemon(data, attached=foreground)
     with ExitStack() as stack:
         if foreground:
             stack.callback(stop_daemon, data)
@@ -88,15 +89,12 @@ def _opened(data: DataDirectory) -> InventedSecrets:
     return invented
 
 
-def _running(
-    data: DataDirectory, *, port: int | None, gpus: int | None, models: list[ModelFile], attached: bool
-) -> tuple[ClusterSettings, int]:
-    """A running cluster with these settings: the one that runs, or one that is started now."""
+def _settings(data: DataDirectory, *, port: int | None, gpus: int | None, models: list[ModelFile]) -> ClusterSettings:
+    """The settings of the cluster that runs, or those to start one with."""
     last = ClusterSettings.load(data.cluster)
-    pid = data.running_pid()
-    if last is not None and pid is not None:
+    if last is not None and data.running_pid() is not None:
         _require_same(data, last, port, gpus, models)
-        return last, pid
+        return last
     chosen = ClusterSettings(
         port=port or (last.port if last else _DEFAULT_PORT),
         gpus=gpus if gpus is not None else max(len(models), last.gpus if last else 0),
@@ -110,7 +108,7 @@ def _running(
         }
     )
     chosen.save(data.cluster)
-    return chosen, start_daemon(data, attached=attached)
+    return chosen
 
 
 def _require_same(

@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 from logits_core.errors import LogitsError
 from logits_core.redaction import Count, Status
 from logits_local.nodes.environment import ConfigError
-from logits_local.nodes.logfile import LogFile
+from logits_local.nodes.logfile import LogFile, forget_logs
 from logits_local.nodes.probes import ProbeTarget, Tally, Timing, look
 from logits_local.nodes.process import ContainerProcess
 from logits_local.nodes.records import ContainerRecord, Running, Terminated, Waiting
@@ -109,6 +109,7 @@ class ContainerRunner:
     async def _run_once(self, launch: Launch) -> float:
         """Run the process to its end; how many seconds it lived."""
         log = LogFile(self._logs / f"{self.record.restarts}.log")
+        forget_logs(self._logs, older_than=self.record.restarts - 1)
         started = self._settings.clock()
         try:
             process = ContainerProcess(launch.argv, env=launch.env, directory=launch.directory, log=log)

@@ -66,6 +66,14 @@ class LogFile:
         self._size += len(content)
 
 
+def forget_logs(directory: Path, *, older_than: int) -> None:
+    """Remove the logs of runs before this one: a container that crashes for days fills no disk."""
+    for path in directory.iterdir():
+        run = path.name.partition(".")[0]
+        if run.isdigit() and int(run) < older_than:
+            path.unlink(missing_ok=True)
+
+
 def _nanoseconds(moment: int) -> str:
     seconds, rest = divmod(moment, 10**9)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"

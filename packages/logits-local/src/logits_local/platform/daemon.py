@@ -55,6 +55,7 @@ async def run_daemon(data: DataDirectory, ready_fd: int | None) -> None:
         LogitsError: the directory is in use, or the API's port is taken.
     """
     data.hold()
+    os.chdir("/")  # so that no directory of the caller's is kept in use
     settings = ClusterSettings.load(data.cluster)
     if settings is None:
         raise LogitsError(ErrorCode.CORRUPT, f"{data.cluster} is missing; run 'logits up'")

@@ -6,7 +6,6 @@ import contextlib
 import os
 import select
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from logits_local.platform.data_directory import DataDirectory
 
 READY = b"ready\n"
 _TAIL_LINES = 5
+_LOG_BYTES = 10 << 20
 
 
 def start_daemon(data: DataDirectory, *, attached: bool, patience: float = 60.0) -> int:
@@ -32,26 +32,35 @@ def start_daemon(data: DataDirectory, *, attached: bool, patience: float = 60.0)
         LogitsError: it ended or took too long; with the last lines of its log.
     """
     read_end, write_end = os.pipe()
-    command = [sys.executable, "-m", "logits_local.platform", "--data-dir", str(data.root)]
-    with data.daemon_log.open("ab") as log:
-        daemon = subprocess.Popen(
-            [*command, "--ready-fd", str(write_end)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=(write_end,),
-            start_new_session=not attached,
-            cwd="/",
-        )
-    os.close(write_end)
+    try:
+        pid = _spawn(data, write_end, attached)
+    finally:
+        os.close(write_end)
     try:
         ready, _, _ = select.select([read_end], [], [], patience)
         if ready and os.read(read_end, len(READY)) == READY:
-            return daemon.pid
+            return pid
     finally:
         os.close(read_end)
-    daemon.kill()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
     raise LogitsError(ErrorCode.UNAVAILABLE, f"the embedded cluster did not start:\n{tail(data.daemon_log)}")
+
+
+def _spawn(data: DataDirectory, ready_fd: int, attached: bool) -> int:
+    """Start the process; it outlives this one, so nothing here keeps a handle on it."""
+    if data.daemon_log.is_file() and data.daemon_log.stat().st_size > _LOG_BYTES:
+        data.daemon_log.replace(data.daemon_log.with_name("daemon.log.1"))
+    module = ["-m", "logits_local.platform", "--data-dir", str(data.root), "--ready-fd", str(ready_fd)]
+    os.set_inheritable(ready_fd, True)
+    append = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    files = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(data.daemon_log), append, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    command = [sys.executable, *module]
+    return os.posix_spawn(sys.executable, command, os.environ, file_actions=files, setsid=not attached)
 
 
 def stop_daemon(data: DataDirectory, *, patience: float = 30.0) -> bool:

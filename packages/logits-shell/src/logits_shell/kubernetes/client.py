@@ -51,9 +51,7 @@ class KubernetesClient:
         user_agent: str = "logits",
         limits: Limits | None = None,
     ) -> None:
-        self._session = Session(
-            base_url, credentials, verify=verify, user_agent=user_agent, limits=limits or Limits()
-        )
+        self._session = Session(base_url, credentials, verify=verify, user_agent=user_agent, limits=limits or Limits())
 
     @classmethod
     def connect(cls, access: ClusterAccess, *, user_agent: str = "logits") -> Self:
@@ -299,9 +297,7 @@ class KubernetesClient:
             grace_seconds: for pods, how long they may take to end; 0 removes the object at once.
         """
         preconditions = {
-            key: value
-            for key, value in (("uid", uid), ("resourceVersion", resource_version))
-            if value is not None
+            key: value for key, value in (("uid", uid), ("resourceVersion", resource_version)) if value is not None
         }
         body: KubernetesObject = {
             "apiVersion": "v1",

@@ -80,9 +80,7 @@ class KubernetesError(LogitsError):
         return self.http_status != NO_ANSWER
 
 
-def failure_of(
-    method: str, path: str, http_status: int, headers: Mapping[str, str], body: bytes
-) -> KubernetesError:
+def failure_of(method: str, path: str, http_status: int, headers: Mapping[str, str], body: bytes) -> KubernetesError:
     """The error for an answer outside 2xx."""
     try:
         status = msgspec.json.decode(body)
@@ -100,9 +98,7 @@ def failure_of(
     )
 
 
-def status_failure(
-    method: str, path: str, status: Any, *, retry_after: float | None = None
-) -> KubernetesError:
+def status_failure(method: str, path: str, status: Any, *, retry_after: float | None = None) -> KubernetesError:
     """The error for a Status object, from an answer or from an ERROR event of a watch."""
     found: dict[str, Any] = cast("dict[str, Any]", status) if isinstance(status, dict) else {}
     details: dict[str, Any] = found.get("details") or {}

@@ -31,9 +31,7 @@ class Resource:
         """The API group; the core group is the empty string."""
         return self.api_version.rpartition("/")[0]
 
-    def path(
-        self, *, namespace: str | None = None, name: str | None = None, subresource: str | None = None
-    ) -> str:
+    def path(self, *, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
         """The request path; without a namespace a namespaced resource means all namespaces.
 
         Raises:

@@ -72,9 +72,7 @@ class Session:
             headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
             timeout=httpx.Timeout(limits.read_seconds, connect=limits.connect_seconds),
             # Servers drop idle connections after five seconds or more; leave before they do.
-            limits=httpx.Limits(
-                max_connections=limits.connections, max_keepalive_connections=8, keepalive_expiry=4.0
-            ),
+            limits=httpx.Limits(max_connections=limits.connections, max_keepalive_connections=8, keepalive_expiry=4.0),
         )
 
     async def aclose(self) -> None:
@@ -99,9 +97,7 @@ class Session:
             raise malformed(call.method, call.path) from failure
 
     @asynccontextmanager
-    async def stream(
-        self, call: Call, *, silence_seconds: float | None
-    ) -> AsyncGenerator[AsyncIterator[bytes], None]:
+    async def stream(self, call: Call, *, silence_seconds: float | None) -> AsyncGenerator[AsyncIterator[bytes], None]:
         """Send a call and give its answer as it arrives.
 
         Args:
