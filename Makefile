@@ -46,6 +46,6 @@ images: setup ## build every app's image into OUTPUT (needs buildah)
 	$(RUN) python apps/build_images.py $(or $(OUTPUT),dist/images)
 
 test-kubernetes: setup ## the whole chain on a real Kubernetes cluster
-	$(RUN) pytest -m kubernetes tests/cluster tests/contracts $(ARGS)
+	$(RUN) python tests/cluster/with_real_cluster.py pytest -m kubernetes $(ARGS)
 
 .PHONY: help setup up down test check lint fmt docs bench images test-kubernetes

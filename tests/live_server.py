@@ -24,6 +24,7 @@ class _Quiet(uvicorn.Server):
 async def live(app: Any) -> AsyncGenerator[str]:
     """Serve ``app`` inside the block; yields its base URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(
             app, log_config=None, access_log=False, loop="none", ws="none", timeout_graceful_shutdown=1
         )

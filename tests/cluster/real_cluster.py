@@ -1,9 +1,11 @@
 """A real Kubernetes cluster for the chain: started here, or given by a kubeconfig and a load command.
 
+- ``LOGITS_TEST_KUBECONFIG`` and ``LOGITS_TEST_LOAD``: any cluster with kubectl and helm at hand, one of
+  whose nodes offers ``nvidia.com/gpu``, and the command that loads an image archive into it, such as
+  ``kind load image-archive``.
 - ``CLUSTER``: a program with ``check``, ``up``, ``down``, ``env``, ``base``, ``load`` and ``gpus`` that
-  runs a cluster of its own (default: ``../shared/cluster/cluster`` beside the checkout).
-- ``LOGITS_TEST_KUBECONFIG`` and ``LOGITS_TEST_LOAD``: any other cluster, and the command that loads an
-  image archive into it, such as ``kind load image-archive``.
+  runs a cluster of its own (default: ``../shared/cluster/cluster`` beside the checkout); ``make
+  test-kubernetes`` starts it when no other cluster is given.
 """
 
 from __future__ import annotations

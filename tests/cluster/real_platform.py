@@ -21,7 +21,7 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cluster.port_forward import PortForward, kubectl_for
-from cluster.real_cluster import ROOT, RealCluster, archive, build_images, start, stop
+from cluster.real_cluster import ROOT, RealCluster, archive, build_images, start
 from cluster.under_test import CUSTOMER, VENDOR, Platform, eventually, raw_public_key
 
 VERSION = "0.1.0"
@@ -35,12 +35,11 @@ RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 
 @contextmanager
 def real_platform() -> Generator[Platform, None, None]:
-    """The whole platform on a real cluster, uninstalled and removed afterwards."""
+    """The whole platform on the given cluster, uninstalled afterwards."""
     with ExitStack() as stack:
         output = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="logits-images-")))
         images = build_images(output)
         cluster = start()
-        stack.callback(stop, cluster)
         cluster.load_archive(archive(output))
         yield _install(stack, cluster, images)
 

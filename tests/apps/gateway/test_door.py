@@ -69,6 +69,16 @@ def refused(response: httpx.Response, code: int, rule: str = "") -> None:
     assert rule in document["message"]
 
 
+async def replaced(client: KubernetesClient) -> dict[str, Any]:
+    """Send a Deployment back as it was read; a controller may write in between."""
+    while True:
+        live = await client.get(DEPLOYMENTS, "logits-console", namespace=NAMESPACE)
+        try:
+            return await client.replace(DEPLOYMENTS, live)
+        except KubernetesError as error:
+            assert error.reason == "Conflict", error
+
+
 async def test_the_shared_client_works_through_the_door(site: Site) -> None:
     pod = await site.pod("logits-controller-test", "controller")
     token = StaticToken(await site.token(pod))
@@ -79,8 +89,7 @@ async def test_the_shared_client_works_through_the_door(site: Site) -> None:
         listing = await client.list(DEPLOYMENTS, namespace=NAMESPACE, label_selector="app.kubernetes.io/part-of=logits")
         names = [found["metadata"]["name"] for found in listing.items]
         assert names == ["logits-console", "logits-controller", "logits-gateway"]
-        live = await client.get(DEPLOYMENTS, "logits-console", namespace=NAMESPACE)
-        assert await client.replace(DEPLOYMENTS, live)
+        live = await replaced(client)
         await client.merge_patch(DEPLOYMENTS, "logits-console", {"spec": {"replicas": 2}}, namespace=NAMESPACE)
         await client.delete(DEPLOYMENTS, "logits-console", namespace=NAMESPACE, uid=live["metadata"]["uid"])
         with pytest.raises(KubernetesError) as caught:
