@@ -93,6 +93,16 @@ def measure(engine: Engine, corpus: Corpus, name: str, *, before: int = 0, syste
     print(f"{name}: {right}/{len(cases)} on topic ({right / len(cases):.1%}), {exact} word for word")
 
 
+def trained_share(engine: Engine, corpus: Corpus) -> None:
+    """Ask two trained wordings of each topic and print the share answered on topic."""
+    source = ConversationSource(corpus, SEED)
+    cases = [(topic, source.fill(text)) for topic in corpus.topics.values() for text in topic.questions[:2]]
+    missed = [(topic, text) for topic, text in cases if not topic.is_answered_by(engine.ask(text, seed=SEED))]
+    for topic, text in missed:
+        print(f"  [{topic.name}] {text!r} was trained on and missed")
+    print(f"trained wordings, default sampling: {len(cases) - len(missed)}/{len(cases)} on topic")
+
+
 def main() -> None:
     """Run all checks and print the figures of the model card."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -112,6 +122,7 @@ def main() -> None:
         runs = [engine.ask(GATEWAY_QUESTION, seed=run) for run in range(options.gateway_runs)]
         good = sum(gateway.is_answered_by(answer) for answer in runs)
         print(f"{GATEWAY_QUESTION} sampled: {good}/{len(runs)} on topic, {len(set(runs))} different")
+        trained_share(engine, corpus)
         measure(engine, corpus, "held out, default sampling")
         measure(engine, corpus, "held out, temperature 1", temperature=1.0)
         measure(engine, corpus, "held out, after three other exchanges", before=3)

@@ -49,7 +49,11 @@ def embedded_platform() -> Generator[Platform, None, None]:
         )
         try:
             assert up.returncode == 0, up.stdout + up.stderr
-            yield _connected(DataDirectory(root))
+            platform = _connected(DataDirectory(root))
+            # The tests wait for a roll-back: the default deadline is for people.
+            platform.kubectl("set", "env", "deployment/logits-gateway", "LOGITS_ROLLOUT_DEADLINE_SECONDS=15")
+            platform.kubectl("rollout", "status", "deployment/logits-gateway", "--timeout=90s")
+            yield platform
         finally:
             subprocess.run([*LOGITS, "down", "--data-dir", str(root)], capture_output=True, timeout=120)
 
@@ -72,9 +76,14 @@ def _connected(data: DataDirectory) -> Platform:
         kubectl_command=[shutil.which("kubectl") or "kubectl", "--kubeconfig", str(data.root / "kubeconfig")],
         variant=_Variants(ImageCatalogue(data.images)),
         counter=release.counter,
-        storage=data.root,
+        storage=_ops_api_volume(data.root),
         facts={"password": invented.password},
     )
+
+
+def _ops_api_volume(root: Path) -> Path:
+    (found,) = (root / "volumes" / "logits-vendor").glob("logits-ops-api-*")
+    return found
 
 
 class _Variants:

@@ -117,6 +117,25 @@ class Platform:
             answer = self.operator("PUT", path, {"version": version})
             assert answer.is_success, answer.text
 
+    def environment(self) -> dict[str, Any]:
+        """What the Ops API knows of the environment."""
+        answer = self.operator("GET", f"/operator/v1/environments/{self.env_id}")
+        answer.raise_for_status()
+        return answer.json()
+
+    def stored_by_ops_api(self, text: str) -> bool:
+        """Whether any file of the Ops API holds this text, compressed batches unpacked."""
+        if self.storage is not None:
+            files = [path for path in self.storage.rglob("*") if path.is_file()]
+            return any(text.encode() in path.read_bytes() for path in files)
+        code = (
+            "import pathlib, sys; t = sys.argv[1].encode(); "
+            "print(any(t in p.read_bytes() for p in pathlib.Path('/var/lib/logits').rglob('*') if p.is_file()))"
+        )
+        return "True" in self.kubectl(
+            "exec", "deploy/logits-ops-api", "--", "python3", "-c", code, text, namespace=VENDOR
+        )
+
     # -- the customer
 
     def get(self, path: str) -> Any:

@@ -117,9 +117,7 @@ class EntityCache:
 
     def _replace(self, entities: list[Entity]) -> None:
         fresh = {entity.name: entity for entity in entities}
-        changed = {
-            name for name in fresh.keys() | self._items.keys() if fresh.get(name) != self._items.get(name)
-        }
+        changed = {name for name in fresh.keys() | self._items.keys() if fresh.get(name) != self._items.get(name)}
         self._items.clear()
         self._items.update(fresh)
         self._tell(changed)

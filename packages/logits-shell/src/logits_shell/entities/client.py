@@ -34,9 +34,7 @@ class EntityClient:
         timeout_seconds: for each step of a request other than a watch.
     """
 
-    def __init__(
-        self, base_url: str, *, http: httpx.AsyncClient | None = None, timeout_seconds: float = 10.0
-    ) -> None:
+    def __init__(self, base_url: str, *, http: httpx.AsyncClient | None = None, timeout_seconds: float = 10.0) -> None:
         self._base_url = base_url.rstrip("/")
         self._owned = http is None
         self._http = http or httpx.AsyncClient(trust_env=False)
@@ -91,9 +89,7 @@ class EntityClient:
         """Replace metadata and spec of the very revision that ``entity`` carries; status is left alone."""
         return _entity(await self._send("PUT", f"/entities/{plural}/{entity.name}", body=entity.to_json()))
 
-    async def patch(
-        self, plural: str, name: str, patch: JsonObject, *, resource_version: str | None = None
-    ) -> Entity:
+    async def patch(self, plural: str, name: str, patch: JsonObject, *, resource_version: str | None = None) -> Entity:
         """Merge ``patch`` (such as ``{"spec": {"enabled": true}}``) into an entity."""
         return await self._patch(f"/entities/{plural}/{name}", patch, resource_version)
 
@@ -108,9 +104,7 @@ class EntityClient:
         query = {"resourceVersion": resource_version} if resource_version else {}
         return _entity(await self._send("DELETE", f"/entities/{plural}/{name}", query=query))
 
-    async def watch(
-        self, plural: str, resource_version: str, *, selector: str = ""
-    ) -> AsyncGenerator[Notice, None]:
+    async def watch(self, plural: str, resource_version: str, *, selector: str = "") -> AsyncGenerator[Notice, None]:
         """Yield what happens to a kind after ``resource_version``; use it within ``contextlib.aclosing``.
 
         Raises:
