@@ -18,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 VERSION = "0.1.0"
+REPOSITORY = "localhost/logits"
 SHARED = "logits-shell"
 MODELS = {"llm-server": ROOT / "models"}
 """Apps whose image carries the models directory, as ``/app/own/models``."""
@@ -67,11 +68,7 @@ def build_wheels(target: Path) -> None:
 def prepare_shared(context: Path) -> dict[str, str]:
     """The layer that all images have in common; returns what is in it."""
     lines = requirements(SHARED)
-    _install(
-        context / "shared",
-        list(lines.values()),
-        [ROOT / "packages/logits-core", ROOT / "packages/logits-shell"],
-    )
+    _install(context / "shared", list(lines.values()), context / "wheels", ["logits-core", SHARED])
     return lines
 
 
@@ -99,22 +96,23 @@ def _copy_models(source: Path, target: Path) -> None:
                 shutil.copyfile(file, copy)
 
 
-def build(context: Path, app: str, layout: Path, version: str = VERSION) -> str:
-    """Build one image from the prepared context into an OCI layout; returns its reference by digest."""
-    name = f"localhost/logits/{app}:{version}"
+def build(context: Path, part: str, name: str, *, upon: str = "") -> None:
+    """Build one image: a part of the prepared context in one layer upon another image, or upon the base."""
     isolation = ["--isolation", "chroot"] if os.geteuid() == 0 else []
+    arguments = ["--build-arg", f"PART={part}", "--build-arg", f"VERSION={name.rsplit(':', 1)[1]}"]
+    if upon:
+        arguments += ["--build-arg", f"BASE={upon}"]
     subprocess.run(
-        ["buildah", "bud", "--quiet", *isolation, "--layers", "--build-arg", f"VERSION={version}", "-t", name,
+        ["buildah", "bud", "--quiet", "--pull=never", *isolation, *arguments, "-t", name,
          "-f", str(ROOT / "apps/Dockerfile"), "--ignorefile", str(ROOT / "apps/Dockerfile.ignore"), str(context)],
         check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
-    return push(name, layout)
 
 
 def push(name: str, layout: Path) -> str:
-    """Add an image to an OCI layout, layers that are there already left alone; returns ``repository@sha256:...``."""
+    """Add an image to an OCI layout, which holds equal layers once; returns ``repository@sha256:...``."""
     digest = layout.parent / "digest"
-    # Layers travel a few metres: light compression costs least altogether.
+    # Buildah compresses every layer again for every image; the lightest compression costs least altogether.
     compression = ["--compression-format", "gzip", "--compression-level", "1"]
     subprocess.run(
         ["buildah", "push", "--quiet", *compression, "--digestfile", str(digest), name, f"oci:{layout}:{name}"],
@@ -142,14 +140,18 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("buildah is missing: install it with your system's package manager\n")
         return 1
     context = output / "context"
-    shutil.rmtree(context, ignore_errors=True)
+    for left in (context, output / "layout"):
+        shutil.rmtree(left, ignore_errors=True)
     context.mkdir(parents=True)
     build_wheels(context / "wheels")
     shared = prepare_shared(context)
+    build(context, "shared", f"{REPOSITORY}/shared:{VERSION}")
     images: dict[str, str] = {}
     for app in apps:
         prepare_own(context, app, shared)
-        images[app] = build(context, app, output / "layout")
+        name = f"{REPOSITORY}/{app}:{VERSION}"
+        build(context, "own", name, upon=f"{REPOSITORY}/shared:{VERSION}")
+        images[app] = push(name, output / "layout")
         sys.stdout.write(f"{app}: {images[app]}\n")
         sys.stdout.flush()
     shutil.rmtree(context)

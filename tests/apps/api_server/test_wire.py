@@ -138,4 +138,4 @@ async def test_an_engines_error_is_normalised(start: Start) -> None:
         response = await http.post(CHAT, content='{"model":"m"}')
         assert response.status_code == 400
         error = error_of(response)
-        assert (error["message"], error["code"], error["n_ctx"]) == ("too long", "400", 64)
+        assert (error["message"], error["code"], error["n_ctx"]) == ("too long", "context_length_exceeded", 64)

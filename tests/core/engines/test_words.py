@@ -9,10 +9,11 @@ from dataclasses import replace
 import pytest
 
 from logits_core.engines.diagnosis import explain_ending
-from logits_core.engines.dialect import is_offered, normalised_error
 from logits_core.engines.load import EngineLoad, llamacpp_load, vllm_load
+from logits_core.engines.offered import is_offered
 from logits_core.engines.reporting import Report, Written, combined_load, seconds_until_due
 from logits_core.engines.supervision import Phase
+from logits_core.wire import normalised
 
 LLAMACPP = "# HELP x y\nllamacpp:requests_processing 2\nllamacpp:requests_deferred 1\n"
 SLOTS = [
@@ -89,7 +90,7 @@ def test_endings_are_explained(code: int, line: str, words: str, hopeless: bool)
     ],
 )
 def test_errors_get_openais_shape(status: int, body: bytes, error: dict[str, object] | None) -> None:
-    found = json.loads(normalised_error(status, body))["error"]
+    found = json.loads(normalised(status, body))["error"]
     assert {"message", "type", "param", "code"} <= found.keys()
     if error is not None:
         assert found == error

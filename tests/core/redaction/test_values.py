@@ -20,9 +20,7 @@ from logits_core.redaction import (
     decode_sample,
 )
 
-UNSAFE = st.one_of(
-    st.text(), st.integers(), st.floats(allow_nan=False), st.booleans(), st.none(), st.binary()
-)
+UNSAFE = st.one_of(st.text(), st.integers(), st.floats(allow_nan=False), st.booleans(), st.none(), st.binary())
 
 
 def _exported(values: dict[str, object]) -> bytes:

@@ -36,12 +36,16 @@ def test_every_code_has_an_envelope(code: ErrorCode) -> None:
 @pytest.mark.parametrize(
     ("raw", "message", "code"),
     [
-        (b'{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}', "Loading model", "503"),
+        (
+            b'{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}',
+            "Loading model",
+            "model_not_ready",
+        ),
         (b'{"error":"plain words"}', "plain words", None),
         (
             b'{"object":"error","message":"old style","type":"BadRequestError","param":null,"code":400}',
             "old style",
-            "400",
+            None,
         ),
         (b'{"detail":[{"loc":["body"],"msg":"x"}]}', '[{"loc":["body"],"msg":"x"}]', None),
         (b"<html>oops</html>", "<html>oops</html>", None),

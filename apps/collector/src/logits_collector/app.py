@@ -34,9 +34,7 @@ async def open_collector(settings: Settings, telemetry: Telemetry) -> AsyncGener
     limits = httpx.Limits(max_connections=1024, max_keepalive_connections=64)
     async with (
         httpx.AsyncClient(timeout=READ_TIMEOUT, limits=limits, trust_env=False) as http,
-        KubernetesClient(
-            f"{settings.gateway_url}/kubernetes", credentials, user_agent="logits-collector"
-        ) as kube,
+        KubernetesClient(f"{settings.gateway_url}/kubernetes", credentials, user_agent="logits-collector") as kube,
     ):
         yield Collector(
             pods=Reflector(kube, PODS, namespace=settings.namespace, label_selector=PART_OF),

@@ -22,7 +22,5 @@ class Counters:
         self.dropped = Counter(
             "logits_collector_records_dropped", "Records dropped because the spool was full.", registry=registry
         )
-        self.batches = Counter(
-            "logits_collector_batches", "Attempts to send a batch.", ["outcome"], registry=registry
-        )
+        self.batches = Counter("logits_collector_batches", "Attempts to send a batch.", ["outcome"], registry=registry)
         self.targets = Gauge("logits_collector_targets", "Ports that are followed.", registry=registry)

@@ -18,9 +18,7 @@ class Settings(AppSettings):
     token_file: Path = Field(
         Path("/var/run/secrets/logits/token"), description="Projected ServiceAccount token for the Gateway."
     )
-    spool_directory: Path = Field(
-        Path("/var/lib/logits"), description="Directory of the batches that wait to be sent."
-    )
+    spool_directory: Path = Field(Path("/var/lib/logits"), description="Directory of the batches that wait to be sent.")
     spool_bytes: int = Field(
         256 << 20, ge=1 << 20, description="Bytes that waiting batches may take before the oldest is dropped."
     )

@@ -6,9 +6,10 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from logits_core.engines.dialect import OFFERED, error_document
+from logits_core.engines.offered import OFFERED
 from logits_core.errors import LogitsError
 from logits_core.redaction import Identifier
+from logits_core.wire import plain_error
 from logits_shell.log import Logger
 
 Handler = Callable[..., Response[bytes]]
@@ -46,5 +47,5 @@ def exception_handlers(log: Logger, new_id: Callable[[], str]) -> dict[type[Exce
 
 
 def _answer(status: int, message: str, code: str | None, param: str | None) -> Response[bytes]:
-    body = error_document(status, message, code=code, param=param)
+    body = plain_error(status, message, code=code, param=param)
     return Response(body, status_code=status, media_type="application/json")

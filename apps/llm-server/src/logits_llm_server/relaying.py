@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-from logits_core.engines.dialect import error_document, is_offered, normalised_error
+from logits_core.engines.offered import is_offered
+from logits_core.wire import normalised, plain_error
 from logits_llm_server.loop import EngineSupervisor
 from logits_llm_server.metrics import Metrics
 from logits_llm_server.news import News
@@ -109,16 +110,16 @@ class _Exchange(PassiveObserver):
 
 def _in_openai_shape(status: int, headers: Headers, body: bytes) -> Refusal:
     kept = tuple((name, value) for name, value in headers if name == b"retry-after")
-    return Refusal(status, normalised_error(status, body), (JSON, *kept))
+    return Refusal(status, normalised(status, body), (JSON, *kept))
 
 
 def _refusal(status: int, message: str, code: str) -> Refusal:
     headers = (JSON, (b"retry-after", NOT_READY_SECONDS))
-    return Refusal(status, error_document(status, message, code=code), headers)
+    return Refusal(status, plain_error(status, message, code=code), headers)
 
 
 def openai_rejection(rejection: Rejection, _: RequestHead | None) -> Refusal:
     """Put a refusal of the relay itself into OpenAI's shape."""
     retry = ((b"retry-after", str(rejection.retry_after).encode()),) if rejection.retry_after else ()
     code = rejection.reason.replace("-", "_")
-    return Refusal(rejection.status, error_document(rejection.status, rejection.message, code=code), (JSON, *retry))
+    return Refusal(rejection.status, plain_error(rejection.status, rejection.message, code=code), (JSON, *retry))

@@ -125,9 +125,7 @@ class Logger:
         self._write("error", template, values, _caller())
 
     def _write(self, level: str, template: str, values: dict[str, object], caller: CodeType | None) -> None:
-        record = LogRecord(
-            time=self._clock(), level=level, component=self._component, template=template, values=values
-        )
+        record = LogRecord(time=self._clock(), level=level, component=self._component, template=template, values=values)
         self._count.labels(level).inc()
         stamp = datetime.fromtimestamp(record.time, UTC).isoformat(timespec="milliseconds")
         text = record.local_text().replace("\n", "\\n").replace("\r", "\\r")
@@ -138,9 +136,7 @@ class Logger:
             safe = (
                 record
                 if _is_literal(caller, template)
-                else msgspec.structs.replace(
-                    record, template="(a template that is not a literal was withheld)"
-                )
+                else msgspec.structs.replace(record, template="(a template that is not a literal was withheld)")
             )
             self._stream.append(safe, self._version)
 
@@ -156,6 +152,4 @@ def _caller() -> CodeType | None:
 def _is_literal(code: CodeType | None, template: str) -> bool:
     # PEP 675 can only be checked by a type checker; at run time the text must be one of the
     # caller's own constants, so an f-string or a concatenation fails closed.
-    return code is not None and any(
-        isinstance(constant, str) and constant == template for constant in code.co_consts
-    )
+    return code is not None and any(isinstance(constant, str) and constant == template for constant in code.co_consts)

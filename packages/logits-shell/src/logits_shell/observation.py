@@ -44,9 +44,7 @@ def observation_app(telemetry: Telemetry) -> Litestar:
             "x-logits-stream": telemetry.stream.stream,
             "x-logits-first-sequence": str(telemetry.stream.first_sequence),
         }
-        return ClosingStream(
-            _follow(telemetry, after, follow), media_type="application/x-ndjson", headers=held
-        )
+        return ClosingStream(_follow(telemetry, after, follow), media_type="application/x-ndjson", headers=held)
 
     return Litestar(route_handlers=[metrics, healthz, readyz, logs], openapi_config=None, logging_config=None)
 

@@ -58,8 +58,7 @@ def from_env(model: type[SettingsT], environment: Mapping[str, str]) -> Settings
         known = ", ".join(PREFIX + name.upper() for name in model.model_fields)
         raise LogitsError(
             ErrorCode.INVALID,
-            f"unknown settings {', '.join(sorted(unknown))}: remove them or mend the spelling; "
-            f"known are {known}",
+            f"unknown settings {', '.join(sorted(unknown))}: remove them or mend the spelling; known are {known}",
             field=sorted(unknown)[0],
         )
     try:

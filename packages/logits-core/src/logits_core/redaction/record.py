@@ -101,9 +101,7 @@ def decode_exported(line: bytes) -> ExportedRecord:
 def _check_value(name: str, value: ExportedValue) -> None:
     safe_type = SAFE_TYPES.get(value.kind)
     if safe_type is None:
-        raise LogitsError(
-            ErrorCode.INVALID, f"{value.kind!r} is not a safe type", field=f"values.{name}.kind"
-        )
+        raise LogitsError(ErrorCode.INVALID, f"{value.kind!r} is not a safe type", field=f"values.{name}.kind")
     try:
         rebuilt = safe_type(value.value)
     except (ValueError, TypeError) as error:

@@ -57,8 +57,7 @@ class ExportedSample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def may_leave(name: str, labels: dict[str, str]) -> bool:
     """Whether a sample with this name and these labels is on the passlist."""
     return bool(_NAME.fullmatch(name)) and all(
-        (domain := LABELS.get(label)) is not None and bool(domain.fullmatch(value))
-        for label, value in labels.items()
+        (domain := LABELS.get(label)) is not None and bool(domain.fullmatch(value)) for label, value in labels.items()
     )
 
 

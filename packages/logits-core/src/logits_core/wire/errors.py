@@ -65,6 +65,14 @@ _TYPE_BY_STATUS = {
 }
 
 
+_ENGINE_TYPES = {
+    "exceed_context_size_error": "context_length_exceeded",
+    "not_supported_error": "unsupported_by_model",
+    "unavailable_error": "model_not_ready",
+}
+"""Types of llama.cpp's own that say what OpenAI's dialect says by a code."""
+
+
 def envelope(message: str, kind: str, *, param: str | None = None, code: str | None = None) -> bytes:
     """Return the JSON of one error."""
     return msgspec.json.encode({"error": {"message": message, "type": kind, "param": param, "code": code}})
@@ -76,6 +84,11 @@ def envelope_of(error: LogitsError) -> tuple[int, bytes]:
     return row.status, envelope(error.message, row.type, param=error.field, code=error.reason or row.code)
 
 
+def plain_error(status: int, message: str, *, code: str | None = None, param: str | None = None) -> bytes:
+    """Return the JSON of an error whose type follows from its HTTP status."""
+    return envelope(message, type_of_status(status), param=param, code=code)
+
+
 def type_of_status(status: int) -> str:
     """Return the dialect's error type that fits an HTTP status."""
     return _TYPE_BY_STATUS.get(status, SERVER if status >= 500 else INVALID_REQUEST)
@@ -85,6 +98,8 @@ def normalised(status: int, body: bytes) -> bytes:
     """Return an engine's error body in the proper envelope, whatever shape the engine gave it.
 
     Messages and known members are kept; members beyond the four (some engines add details) are kept too.
+    llama.cpp and vLLM put the HTTP status into ``code``: that says nothing new, so it becomes null or, where
+    the engine's type says more, the dialect's own code.
     """
     document = _decoded(body)
     error = document.get("error", document)
@@ -92,11 +107,12 @@ def normalised(status: int, body: bytes) -> bytes:
         error = {"message": error}
     members = cast("dict[str, Any]", error) if isinstance(error, dict) else {}
     message = members.get("message") or members.get("detail") or f"The engine answered {status}."
+    kind = _text(members.get("type"))
     known = {
         "message": message if isinstance(message, str) else msgspec.json.encode(message).decode(),
-        "type": _text(members.get("type")) or type_of_status(status),
+        "type": kind if _is_dialect_type(kind) else type_of_status(status),
         "param": _text(members.get("param")),
-        "code": _code(members.get("code")),
+        "code": _code(members.get("code")) or _ENGINE_TYPES.get(kind or ""),
     }
     extra = {key: value for key, value in members.items() if key not in known and key not in {"detail", "object"}}
     return msgspec.json.encode({"error": {**known, **extra}})
@@ -116,5 +132,9 @@ def _text(value: object) -> str | None:
 
 
 def _code(value: object) -> str | None:
-    # Engines put the HTTP status here as a number; the dialect knows only strings.
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+    text = _text(value)
+    return None if text is None or text.isdecimal() else text
+
+
+def _is_dialect_type(kind: str | None) -> bool:
+    return kind is not None and kind.endswith("_error") and kind not in _ENGINE_TYPES
