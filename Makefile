@@ -45,7 +45,10 @@ bench: setup ## measure, and print the figures with their bounds
 images: setup ## build every app's image into OUTPUT (needs buildah)
 	$(RUN) python apps/build_images.py $(or $(OUTPUT),dist/images)
 
+vllm: setup ## the vLLM engine in an environment of its own, .vllm (DEVICE=cpu or cuda; large)
+	$(RUN) python apps/llm-server/engines/vllm/install.py .vllm --device $(or $(DEVICE),cpu)
+
 test-kubernetes: setup ## the whole chain on a real Kubernetes cluster
 	$(RUN) python tests/cluster/with_real_cluster.py pytest -m kubernetes $(ARGS)
 
-.PHONY: help setup up down test check lint fmt docs bench images test-kubernetes
+.PHONY: help setup up down test check lint fmt docs bench images vllm test-kubernetes

@@ -71,9 +71,15 @@ class Platform:
         answer = httpx.patch(f"{self.url}/console/models/logits-demo", json={"enabled": enabled}, timeout=10)
         answer.raise_for_status()
 
+    def stage(self) -> str:
+        """The demo model's stage."""
+        status: dict[str, Any] = self.deployment().get("status") or {}
+        return str(status.get("stage"))
+
     def deployment(self) -> dict[str, Any]:
         """The demo model's deployment."""
-        return httpx.get(f"{self.url}/entities/modeldeployments/logits-demo", timeout=10).json()
+        found: dict[str, Any] = httpx.get(f"{self.url}/entities/modeldeployments/logits-demo", timeout=10).json()
+        return found
 
     def answers(self) -> bool:
         """Whether a completion works."""
@@ -127,7 +133,7 @@ def engine_load_seconds() -> float:
 def wake(platform: Platform) -> Figure:
     """From enabling a model to its first token, less what its engine takes to load."""
     platform.switch(False)
-    until(lambda: (platform.deployment().get("status") or {}).get("stage") == "Disabled")
+    until(lambda: platform.stage() == "Disabled")
     began = time.monotonic()
     platform.switch(True)
     until(platform.answers)

@@ -146,7 +146,9 @@ class Platform:
 
     def stage(self, model: str = "logits-demo") -> str:
         """The stage of a model deployment."""
-        return str((self.get(f"/entities/modeldeployments/{model}").get("status") or {}).get("stage"))
+        found: dict[str, Any] = self.get(f"/entities/modeldeployments/{model}")
+        status: dict[str, Any] = found.get("status") or {}
+        return str(status.get("stage"))
 
     def switch(self, enabled: bool, model: str = "logits-demo") -> None:
         """Enable or disable a model through the Console's API."""

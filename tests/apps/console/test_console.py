@@ -16,6 +16,7 @@ from live_server import live
 from logits_console.app import create_app, open_world
 from logits_console.settings import Settings
 from logits_shell.entities import EntityClient
+from logits_shell.settings import from_env
 from logits_shell.telemetry import Telemetry
 from running_entity_db import starter
 from simulators.gateway_pages import gateway_pages
@@ -31,7 +32,15 @@ async def console(tmp_path: Path) -> AsyncGenerator[tuple[httpx.AsyncClient, Ent
     token = tmp_path / "token"
     token.write_text("console-token")
     async with starter(tmp_path)() as database, live(gateway_pages("console-token")) as gateway:
-        settings = Settings(entity_db_url=database.url, gateway_url=gateway, api_server_url=gateway, token_file=token)
+        settings = from_env(
+            Settings,
+            {
+                "LOGITS_ENTITY_DB_URL": database.url,
+                "LOGITS_GATEWAY_URL": gateway,
+                "LOGITS_API_SERVER_URL": gateway,
+                "LOGITS_TOKEN_FILE": str(token),
+            },
+        )
         telemetry = Telemetry.create("console", settings)
         async with open_world(settings, telemetry) as world, anyio.create_task_group() as group:
             await world.client.create("languagemodels", "demo", MODEL)

@@ -17,7 +17,7 @@ async def main() -> None:
     telemetry = Telemetry.create("console", settings)
     async with open_world(settings, telemetry) as world:
         caches = (world.deployments.run, world.models.run, world.components.run, world.follow)
-        await serve(telemetry, settings, create_app(world, telemetry), *caches)
+        await serve(telemetry, settings, create_app(world, telemetry), *caches, stopping=world.close)
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ class World:
     poll_seconds: float
     count_viewers: Callable[[float], None]
     viewers: int = 0
+    closing: bool = False
     changes: Changes = field(default_factory=Changes)
 
     async def gateway_status(self) -> dict[str, Any] | None:
@@ -65,6 +66,11 @@ class World:
             )
         return self._frames(view)
 
+    def close(self) -> None:
+        """End every live page, so that a stopping process needn't wait for browsers to leave."""
+        self.closing = True
+        self.changes.ring()
+
     async def follow(self) -> None:
         """Ring at every change of what pages show; run it as a background task."""
         async with anyio.create_task_group() as group:
@@ -81,7 +87,7 @@ class World:
         self.count_viewers(self.viewers)
         last: dict[str, Cell] = {}
         try:
-            while True:
+            while not self.closing:
                 seen = self.changes.count
                 cells, current_shape = await self._snapshot(view)
                 changed = {key: cell for key, cell in cells.items() if last.get(key) != cell}

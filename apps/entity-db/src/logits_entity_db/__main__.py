@@ -26,6 +26,7 @@ async def main(environment: Mapping[str, str]) -> None:
             app.writer.run,
             app.upkeep.compact_for_ever,
             app.upkeep.back_up_for_ever,
+            stopping=app.watches.close,
         )
 
 

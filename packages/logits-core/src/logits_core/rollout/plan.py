@@ -130,5 +130,7 @@ def _back(observed: ControllerObserved, desired: Desired, progress: Progress) ->
     good = progress.good
     applied = observed.manifest == desired.good_manifest
     if applied and observed.ready:
-        return Plan(progress, None, Phase.ROLLED_BACK, desired.refusal or BACK, running=good)
+        if desired.refusal:
+            return Plan(progress, None, Phase.REFUSED, desired.refusal, running=good)
+        return Plan(progress, None, Phase.ROLLED_BACK, BACK, running=good)
     return Plan(progress, None if applied else good, Phase.ROLLED_BACK, RETURNING)
