@@ -26,7 +26,7 @@ KEEP_ALIVE_SECONDS = 75
 a pooled connection is never closed under a request."""
 
 
-class _Server(uvicorn.Server):
+class WaitingServer(uvicorn.Server):
     """A uvicorn server that waits for an event instead of ticking, and leaves signals to the shell."""
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -58,7 +58,7 @@ def _listener(address: str, port: int) -> socket.socket:
     return listener
 
 
-def _server(app: ASGIApp, drain_seconds: float, protocol: type[asyncio.Protocol] | None) -> _Server:
+def _server(app: ASGIApp, drain_seconds: float, protocol: type[asyncio.Protocol] | None) -> WaitingServer:
     config = uvicorn.Config(
         cast("Any", app),
         http=protocol or "httptools",
@@ -73,7 +73,7 @@ def _server(app: ASGIApp, drain_seconds: float, protocol: type[asyncio.Protocol]
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=max(1, round(drain_seconds)),
     )
-    return _Server(config)
+    return WaitingServer(config)
 
 
 async def serve(
@@ -125,7 +125,7 @@ async def serve(
 
 
 async def _stop_on_signal(
-    telemetry: Telemetry, settings: AppSettings, server: _Server, stopping: Callable[[], None] | None
+    telemetry: Telemetry, settings: AppSettings, server: WaitingServer, stopping: Callable[[], None] | None
 ) -> None:
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for _ in signals:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import socket
 import string
@@ -35,10 +34,10 @@ from logits_local.api.schema import Schema
 from logits_local.api.store import HISTORY_PER_RESOURCE, Store
 from logits_local.api.tokens import TokenIssuer
 from logits_local.api.writes import Sources, Writer
+from logits_shell.serve import KEEP_ALIVE_SECONDS, WaitingServer
 
 ADDRESS = "127.0.0.1"
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-KEEP_ALIVE_SECONDS = 75
 DRAIN_SECONDS = 0.5
 
 
@@ -50,25 +49,8 @@ def _letters(count: int) -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(count))
 
 
-class _Server(uvicorn.Server):
-    """A uvicorn server that waits for an event instead of ticking and leaves signals alone."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._stopping = asyncio.Event()
-
-    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
-        """Leave signals to the process."""
-        return contextlib.nullcontext()
-
-    async def main_loop(self) -> None:
-        """Wait until ``stop``."""
-        await self._stopping.wait()
-
-    def stop(self) -> None:
-        """End ``serve``."""
-        self.should_exit = True
-        self._stopping.set()
+class _Server(WaitingServer):
+    """A server whose last connections can be dropped."""
 
     def abort_connections(self) -> None:
         """Drop what is still connected: an idle TLS client answers no farewell."""
