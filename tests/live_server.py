@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -11,13 +10,7 @@ from typing import Any
 import anyio
 import uvicorn
 
-
-class _Quiet(uvicorn.Server):
-    """A server that leaves signals to the test runner."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
+from logits_shell.serve import WaitingServer
 
 
 @asynccontextmanager
@@ -28,10 +21,10 @@ async def live(app: Any) -> AsyncGenerator[str]:
         config = uvicorn.Config(
             app, log_config=None, access_log=False, loop="none", ws="none", timeout_graceful_shutdown=1
         )
-        server = _Quiet(config)
+        server = WaitingServer(config)
         async with anyio.create_task_group() as group:
             group.start_soon(server.serve, [listener])
             try:
                 yield f"http://127.0.0.1:{listener.getsockname()[1]}"
             finally:
-                server.should_exit = True
+                server.stop()

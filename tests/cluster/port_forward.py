@@ -43,6 +43,7 @@ class PortForward:
                     break
             self._process.kill()
             self._process.wait()
+            self._process.stdout.close()
             self._stopped.wait(0.3)
 
     def close(self) -> None:

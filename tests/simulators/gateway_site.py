@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import os
 import socket
 import ssl
@@ -39,6 +38,7 @@ from logits_shell.kubernetes import (
     resource_of,
     trust,
 )
+from logits_shell.serve import WaitingServer
 from logits_shell.telemetry import Telemetry
 from simulators.ops_api import ENVIRONMENT, KEY, SimulatedOpsApi
 
@@ -65,11 +65,6 @@ def release(counter: int, version: str = "") -> Release:
         issued_at=datetime(2026, 1, 1, tzinfo=UTC),
         images={component: image(component, version) for component in COMPONENTS},
     )
-
-
-class _Quiet(uvicorn.Server):
-    def capture_signals(self) -> Any:
-        return contextlib.nullcontext()
 
 
 @dataclass(frozen=True)
@@ -271,7 +266,7 @@ async def _gone(admin: KubernetesClient) -> None:
 async def served(app: Any, listener: socket.socket | None = None) -> AsyncGenerator[str, None]:
     """Serve an ASGI app inside the block; yields its base URL."""
     with listener or socket.create_server(("127.0.0.1", 0)) as bound:
-        server = _Quiet(
+        server = WaitingServer(
             uvicorn.Config(
                 app,
                 http="httptools",
@@ -288,7 +283,7 @@ async def served(app: Any, listener: socket.socket | None = None) -> AsyncGenera
             try:
                 yield f"http://127.0.0.1:{bound.getsockname()[1]}"
             finally:
-                server.should_exit = True
+                server.stop()
 
 
 async def _install(admin: KubernetesClient) -> None:

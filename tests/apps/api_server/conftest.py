@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -17,17 +16,12 @@ import uvicorn
 from logits_api_server.app import ApiServer, open_app
 from logits_api_server.settings import Settings
 from logits_shell.entities import EntityClient
+from logits_shell.serve import WaitingServer
 from logits_shell.telemetry import Telemetry
 from running_entity_db import starter
 from simulators.scripted_upstream import Script, ScriptedUpstream, Visit, scripted_upstream
 
 DEADLINE = 10.0
-
-
-class _Quiet(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
 
 
 async def chat(visit: Visit) -> None:
@@ -114,14 +108,14 @@ def start(tmp_path: Path) -> Start:
             platform = Platform(url, app, telemetry, entities, scripts)
             await platform.until(lambda: telemetry.health.ready and server.started)
             yield platform
-            server.should_exit = True
+            server.stop()
             await platform.until(lambda: not server.server_state.connections)
             group.cancel_scope.cancel()
 
     return run
 
 
-def _server(app: ApiServer) -> _Quiet:
+def _server(app: ApiServer) -> WaitingServer:
     config = uvicorn.Config(
         app.asgi,
         http=app.protocol,
@@ -131,4 +125,4 @@ def _server(app: ApiServer) -> _Quiet:
         ws="none",
         timeout_graceful_shutdown=2,
     )
-    return _Quiet(config)
+    return WaitingServer(config)

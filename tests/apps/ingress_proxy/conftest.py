@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -15,14 +14,9 @@ import uvicorn
 
 from logits_ingress_proxy.app import create_app
 from logits_ingress_proxy.settings import Settings
+from logits_shell.serve import WaitingServer
 from logits_shell.telemetry import Telemetry
 from simulators.scripted_upstream import Script, ScriptedUpstream, Visit, scripted_upstream
-
-
-class _Quiet(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
 
 
 @dataclass
@@ -77,11 +71,11 @@ def start() -> Start:
             config = uvicorn.Config(
                 app.asgi, http=app.protocol, log_config=None, loop="none", ws="none", timeout_graceful_shutdown=2
             )
-            server = _Quiet(config)
+            server = WaitingServer(config)
             group.start_soon(server.serve, [listener])
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             yield Ingress(url, console, api_server, entity_db, telemetry)
-            server.should_exit = True
+            server.stop()
             app.pool.close()
 
     return run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import socket
@@ -27,6 +26,7 @@ from logits_llm_server.app import LlmServer, create_app
 from logits_llm_server.settings import Settings
 from logits_shell.entities import EntityCache, EntityClient
 from logits_shell.relay import UpstreamPool
+from logits_shell.serve import WaitingServer
 from logits_shell.telemetry import Telemetry
 
 ROOT = Path(__file__).parents[3]
@@ -35,25 +35,19 @@ DEMO = MODELS / "logits-demo" / "logits-demo.gguf"
 DEADLINE = 60
 
 
-class _Quiet(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
-
-
 @asynccontextmanager
 async def _served(app: LlmServer) -> AsyncGenerator[str]:
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         app.asgi, http=app.protocol, log_config=None, loop="none", ws="none", timeout_graceful_shutdown=1
     )
-    server = _Quiet(config)
+    server = WaitingServer(config)
     async with anyio.create_task_group() as group:
         group.start_soon(server.serve, [listener])
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            server.should_exit = True
+            server.stop()
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from logits_shell.relay import (
     UpstreamPool,
     relay_protocol,
 )
+from logits_shell.serve import WaitingServer
 
 DEADLINE = 10.0
 
@@ -87,19 +88,13 @@ async def plain_app(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-class _Quiet(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
-
-
 @dataclass
 class Relay:
     """The live server."""
 
     host: str
     port: int
-    server: uvicorn.Server
+    server: WaitingServer
     pool: UpstreamPool
 
     async def connect(self) -> RawClient:
@@ -165,12 +160,12 @@ async def live_relay(policy: Any, **options: Any) -> AsyncGenerator[Relay]:
             ws="none",
             timeout_graceful_shutdown=2,
         )
-        server = _Quiet(config)
+        server = WaitingServer(config)
         task = asyncio.create_task(server.serve([listener]))
         try:
             yield Relay("127.0.0.1", listener.getsockname()[1], server, pool)
         finally:
-            server.should_exit = True
+            server.stop()
             async with asyncio.timeout(DEADLINE):
                 await task
             pool.close()

@@ -280,7 +280,7 @@ async def test_draining_finishes_what_is_in_flight() -> None:
             client = await relay.connect()
             await client.send(GET)
             await upstream.visit(0)
-            relay.server.should_exit = True
+            relay.server.stop()
             for connection in list(relay.server.server_state.connections):
                 connection.shutdown()
             release.set()
@@ -307,7 +307,7 @@ async def test_a_stream_that_outlives_the_drain_is_ended_in_band() -> None:
             client = await relay.connect()
             await client.send(GET)
             await client.until(b"data: 1\n\n\r\n")
-            relay.server.should_exit = True
+            relay.server.stop()
             assert (await client.rest()) == b"d\r\ndata: sorry\n\n\r\n0\r\n\r\n"
             client.close()
     assert observer.failures[0].kind is FailureKind.DRAINED

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine
+from ipaddress import ip_address
 from typing import Any, cast
 
 import anyio
@@ -45,6 +46,15 @@ class WaitingServer(uvicorn.Server):
         """Stop accepting, drain within the configured time, end ``serve``."""
         self.should_exit = True
         self._stopping.set()
+
+
+def _listeners(address: str, port: int) -> list[socket.socket]:
+    """A listener at the address, and one at loopback, where port forwards into a pod arrive."""
+    first = _listener(address, port)
+    own = ip_address(first.getsockname()[0])
+    if own.is_loopback or own.is_unspecified:
+        return [first]
+    return [first, _listener("127.0.0.1", first.getsockname()[1])]
 
 
 def _listener(address: str, port: int) -> socket.socket:
@@ -100,11 +110,11 @@ async def serve(
         OSError: a port is taken.
         ExceptionGroup: what a background task raised.
     """
-    main_socket = _listener(settings.listen_address, settings.http_port)
-    metrics_socket = _listener(settings.listen_address, settings.metrics_port)
+    main_sockets = _listeners(settings.listen_address, settings.http_port)
+    metrics_sockets = _listeners(settings.listen_address, settings.metrics_port)
     main = _server(app, settings.drain_seconds, protocol)
     observed = _server(observation_app(telemetry), 1, None)
-    ports = (main_socket.getsockname()[1], metrics_socket.getsockname()[1])
+    ports = (main_sockets[0].getsockname()[1], metrics_sockets[0].getsockname()[1])
     if started:
         started(*ports)
     telemetry.log.info(
@@ -114,12 +124,12 @@ async def serve(
         metrics=Port(ports[1]),
     )
     async with anyio.create_task_group() as observation_group:
-        observation_group.start_soon(observed.serve, [metrics_socket])
+        observation_group.start_soon(observed.serve, metrics_sockets)
         async with anyio.create_task_group() as group:
             group.start_soon(_stop_on_signal, telemetry, settings, main, stopping)
             for task in background:
                 group.start_soon(task)
-            await main.serve([main_socket])
+            await main.serve(main_sockets)
             group.cancel_scope.cancel()
         observed.stop()
 

@@ -17,7 +17,7 @@ class AppSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    listen_address: str = Field("0.0.0.0", description="Address that both listeners bind to.")
+    listen_address: str = Field("0.0.0.0", description="Address that both listeners bind to; loopback is added.")
     http_port: int = Field(8080, ge=0, le=65535, description="Port of the app's own API; 0 picks a free one.")
     metrics_port: int = Field(
         9090, ge=0, le=65535, description="Port of /metrics, /healthz, /readyz and /logs; 0 picks a free one."
