@@ -49,6 +49,6 @@ vllm: setup ## the vLLM engine in an environment of its own, .vllm (DEVICE=cpu o
 	$(RUN) python apps/llm-server/engines/vllm/install.py .vllm --device $(or $(DEVICE),cpu)
 
 test-kubernetes: setup ## the whole chain on a real Kubernetes cluster
-	$(RUN) python tests/cluster/with_real_cluster.py pytest -m kubernetes $(ARGS)
+	$(RUN) python tests/cluster/with_real_cluster.py pytest -n0 -m kubernetes $(ARGS)
 
 .PHONY: help setup up down test check lint fmt docs bench images vllm test-kubernetes

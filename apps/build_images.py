@@ -22,6 +22,8 @@ REPOSITORY = "localhost/logits"
 SHARED = "logits-shell"
 MODELS = {"llm-server": ROOT / "models"}
 """Apps whose image carries the models directory, as ``/app/own/models``."""
+PACKAGES = {"llm-server": "libgomp1"}
+"""Debian packages that an app needs in its image: llama.cpp computes with OpenMP."""
 MODEL_FILES = ("*.gguf", "hf/*", "MODEL_CARD.md")
 
 
@@ -96,12 +98,11 @@ def _copy_models(source: Path, target: Path) -> None:
                 shutil.copyfile(file, copy)
 
 
-def build(context: Path, part: str, name: str, *, upon: str = "") -> None:
+def build(context: Path, part: str, name: str, *, upon: str = "", packages: str = "") -> None:
     """Build one image: a part of the prepared context in one layer upon another image, or upon the base."""
     isolation = ["--isolation", "chroot"] if os.geteuid() == 0 else []
-    arguments = ["--build-arg", f"PART={part}", "--build-arg", f"VERSION={name.rsplit(':', 1)[1]}"]
-    if upon:
-        arguments += ["--build-arg", f"BASE={upon}"]
+    given = {"PART": part, "VERSION": name.rsplit(":", 1)[1], "BASE": upon, "PACKAGES": packages}
+    arguments = [word for key, value in given.items() if value for word in ("--build-arg", f"{key}={value}")]
     subprocess.run(
         ["buildah", "bud", "--quiet", "--pull=never", *isolation, *arguments, "-t", name,
          "-f", str(ROOT / "apps/Dockerfile"), "--ignorefile", str(ROOT / "apps/Dockerfile.ignore"), str(context)],
@@ -150,7 +151,7 @@ def main(arguments: list[str]) -> int:
     for app in apps:
         prepare_own(context, app, shared)
         name = f"{REPOSITORY}/{app}:{VERSION}"
-        build(context, "own", name, upon=f"{REPOSITORY}/shared:{VERSION}")
+        build(context, "own", name, upon=f"{REPOSITORY}/shared:{VERSION}", packages=PACKAGES.get(app, ""))
         images[app] = push(name, output / "layout")
         sys.stdout.write(f"{app}: {images[app]}\n")
         sys.stdout.flush()

@@ -40,7 +40,9 @@ def _sign_up(page: Page, url: str, mail: str, password: str) -> None:
     page.get_by_role("link", name="Sign up").first.click()
     page.get_by_label("E-mail address").fill(mail)
     page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_label("Organisation").fill("Test organisation")
     page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("heading", level=1)).not_to_have_text("Sign up")
     page.goto(f"{url}/mailbox")
     page.locator(f'article[aria-label="Mail to {mail}"]').get_by_role("link", name="Open the link").click()
     page.get_by_label("Password", exact=True).fill(password)
@@ -48,8 +50,6 @@ def _sign_up(page: Page, url: str, mail: str, password: str) -> None:
 
 
 def _create_environment(page: Page) -> tuple[str, str]:
-    page.get_by_label("Organisation").fill("Test organisation")
-    page.get_by_role("button", name="Found it").click()
     page.get_by_role("link", name="New environment").first.click()
     page.get_by_label("Name", exact=True).fill("From the browser")
     page.get_by_role("button", name="Create environment").click()
@@ -77,4 +77,5 @@ def test_a_wrong_password_is_told_beside_the_form(platform: Platform, page: Page
     page.get_by_label("E-mail address").fill("you@logits.local")
     page.get_by_label("Password", exact=True).fill("not the password")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_text("E-mail address or password is wrong")).to_be_visible()
+    expect(page.get_by_label("Password", exact=True)).to_have_attribute("aria-invalid", "true")

@@ -14,6 +14,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,7 +116,7 @@ def build_images(output: Path) -> dict[str, str]:
         output = Path(ready)
     if not (output / "images.json").exists():
         output.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["python", "apps/build_images.py", str(output)], cwd=ROOT, check=True, timeout=1500)
+        subprocess.run([sys.executable, "apps/build_images.py", str(output)], cwd=ROOT, check=True, timeout=1500)
     return json.loads((output / "images.json").read_text())
 
 

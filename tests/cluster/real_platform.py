@@ -41,7 +41,21 @@ def real_platform() -> Generator[Platform, None, None]:
         images = build_images(output)
         cluster = start()
         cluster.load_archive(archive(output))
-        yield _install(stack, cluster, images)
+        stack.callback(_uninstall, cluster)
+        try:
+            platform = _install(stack, cluster, images)
+        except AssertionError:
+            for what in ("pods", "events"):
+                sys.stderr.write(cluster.run("kubectl", "get", what, "--all-namespaces", "-o", "wide"))
+            raise
+        yield platform
+
+
+def _uninstall(cluster: RealCluster) -> None:
+    for release, namespace in (("logits", CUSTOMER), ("logits-vendor", VENDOR)):
+        cluster.run("helm", "uninstall", release, "--namespace", namespace, "--ignore-not-found")
+        cluster.run("kubectl", "delete", "namespace", namespace, "--ignore-not-found", "--wait=false")
+    cluster.run("kubectl", "wait", "--for=delete", f"namespace/{CUSTOMER}", f"namespace/{VENDOR}", "--timeout=120s")
 
 
 def _sha256(text: str) -> str:

@@ -76,6 +76,12 @@ class Platform:
             raise AssertionError(f"kubectl {' '.join(arguments)}: {run.stderr}")
         return run.stdout
 
+    def apply(self, manifest: dict[str, Any], namespace: str = CUSTOMER) -> None:
+        """Create or change an object."""
+        command = [*self.kubectl_command, "-n", namespace, "apply", "-f", "-"]
+        run = subprocess.run(command, input=json.dumps(manifest), capture_output=True, text=True, timeout=60)
+        assert run.returncode == 0, run.stderr
+
     def pods(self, component: str, namespace: str = CUSTOMER) -> list[dict[str, Any]]:
         """The pods of a component that aren't leaving."""
         listed = json.loads(
