@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from local.embedded import PYTHON, Object, Running, container, embedded_cluster, pod_manifest
 from logits_local.controllers.objects import condition, pod_ready
+from logits_local.nodes.images import Image
 from logits_shell.kubernetes.resources import (
     CONFIG_MAPS,
     DEPLOYMENTS,
@@ -97,6 +99,19 @@ async def test_a_pod_sees_its_own_world_and_nothing_of_the_host(
     assert seen["env"]["GREETING"] == "hello"
     assert seen["env"]["FROM_IMAGE"] == "yes"
     assert not [key for key in seen["env"] if key.startswith("LOGITS_")]
+
+
+async def test_an_image_may_lie_below_a_path_that_a_pod_mounts(tmp_path: Path) -> None:
+    interpreter = tmp_path / "python"
+    interpreter.symlink_to(sys.executable)
+    image = "test/elsewhere@sha256:" + "e" * 64
+    manifest = pod_manifest("p", "print('started')", volumeMounts=[{"name": "t", "mountPath": str(tmp_path.parent)}])
+    manifest["spec"]["volumes"] = [{"name": "t", "emptyDir": {}}]
+    manifest["spec"]["containers"][0]["image"] = image
+    async with embedded_cluster(tmp_path) as cluster:
+        cluster.settings.images.add({image: Image((str(interpreter), "-c"), {})})
+        _, log = await run_to_end(cluster, manifest)
+    assert log == "started\n"
 
 
 async def test_a_service_name_leads_to_the_pods_of_a_deployment(tmp_path: Path) -> None:

@@ -169,8 +169,10 @@ class PodRunner:
             start=self._node_environment(image, str(home), temporary),
             mounts=mounts,
         )
-        argv = [*(spec.get("command") or image.command), *(spec.get("args") or ())]
-        argv = [real_paths(expand(word, env), mounts) for word in argv]
+        # The image's own command is a path of this machine, also when it lies below a mount path.
+        own = [] if spec.get("command") else list(image.command)
+        words = [*(spec.get("command") or ()), *(spec.get("args") or ())]
+        argv = [*own, *(real_paths(expand(word, env), mounts) for word in words)]
         return Launch(argv, env, home, ProbeTarget(self.address, _ports(spec), env, home))
 
     def _node_environment(self, image: Image, home: str, temporary: str) -> dict[str, str]:

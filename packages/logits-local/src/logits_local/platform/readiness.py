@@ -37,7 +37,8 @@ def state(pod: KubernetesObject) -> str:
         waiting = part(entry, "state").get("waiting")
         if waiting and waiting["reason"] == "CrashLoopBackOff":
             ended = part(entry.get("lastState") or {}, "terminated")
-            return f"CrashLoopBackOff: it ended with {ended.get('exitCode')}, see its log"
+            why = ended.get("message") or f"it ended with {ended.get('exitCode')}, see its log"
+            return f"CrashLoopBackOff: {why}"
         if waiting:
             return ": ".join(part for part in (waiting["reason"], waiting.get("message", "")) if part)
     if pod_ready(pod):
