@@ -18,6 +18,7 @@ def anyio_backend() -> str:
 PLATFORMS = {"embedded", "either_platform", "platform", "real"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before the scheduler reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share a platform run one after the other, in one worker."""
     for item in items:

@@ -23,9 +23,13 @@ def platform(embedded: Platform) -> Platform:
     return embedded
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Generator[Browser, None, None]:
-    """A headless Chromium; the tests skip where there is none."""
+    """A headless Chromium; the tests skip where there is none.
+
+    Playwright's synchronous face keeps an event loop running in this thread, so it must end with the module:
+    tests with loops of their own may follow in the same process.
+    """
     if not CHROMIUM:
         pytest.skip("no Chromium on this machine: install your system's chromium package")
     with sync_playwright() as playwright:

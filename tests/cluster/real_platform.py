@@ -63,33 +63,13 @@ def _sha256(text: str) -> str:
 
 
 def _install(stack: ExitStack, cluster: RealCluster, images: dict[str, str]) -> Platform:
-    key = Ed25519PrivateKey.generate()
     env_id, env_key = str(uuid.uuid4()), f"{secrets.token_hex(4)}.{secrets.token_hex(16)}"
-    operator, service = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
+    operator, password = secrets.token_urlsafe(24), secrets.token_urlsafe(12)
     for namespace in (VENDOR, CUSTOMER):
         cluster.run("kubectl", "create", "namespace", namespace)
         cluster.run("kubectl", "label", "namespace", namespace, RESTRICTED)
     environment = {"name": "test", "envID": env_id, "envKey": env_key}
-    bootstrap: dict[str, Any] = {
-        "email": "you@logits.local",
-        "password": secrets.token_urlsafe(12),
-        "organisation": "Test",
-        "environment": environment,
-    }
-    _helm(
-        cluster,
-        "logits-vendor",
-        VENDOR,
-        {
-            "images.accounts": images["accounts"],
-            "images.opsApi": images["ops-api"],
-            "operatorTokenSha256": _sha256(operator),
-            "serviceToken": service,
-            "serviceTokenSha256": _sha256(service),
-            "bootstrap": base64.b64encode(json.dumps(bootstrap).encode()).decode(),
-            "developmentMailbox": "true",
-        },
-    )
+    _install_vendor(cluster, images, operator, {"password": password, "environment": environment})
     kubectl = kubectl_for(cluster.kubeconfig, shutil.which("kubectl", path=cluster.path) or "kubectl")
     forwards = {
         name: PortForward(kubectl, namespace, f"logits-{name}", port)
@@ -108,16 +88,35 @@ def _install(stack: ExitStack, cluster: RealCluster, images: dict[str, str]) -> 
         ops_api_url=forwards["ops-api"].url,
         operator_token=operator,
         env_id=env_id,
-        private_key=key,
+        private_key=Ed25519PrivateKey.generate(),
         images=images,
         kubectl_command=kubectl,
         variant=_Variants(cluster),
         counter=0,
-        facts={"password": bootstrap["password"]},
+        facts={"password": password},
     )
     platform.images = {name: ref for name, ref in images.items() if name not in ("accounts", "ops-api", "gateway")}
     _first_answer(cluster, platform, env_key, images["gateway"])
     return platform
+
+
+def _install_vendor(cluster: RealCluster, images: dict[str, str], operator: str, account: dict[str, Any]) -> None:
+    service = secrets.token_urlsafe(24)
+    bootstrap = {"email": "you@logits.local", "organisation": "Test", **account}
+    _helm(
+        cluster,
+        "logits-vendor",
+        VENDOR,
+        {
+            "images.accounts": images["accounts"],
+            "images.opsApi": images["ops-api"],
+            "operatorTokenSha256": _sha256(operator),
+            "serviceToken": service,
+            "serviceTokenSha256": _sha256(service),
+            "bootstrap": base64.b64encode(json.dumps(bootstrap).encode()).decode(),
+            "developmentMailbox": "true",
+        },
+    )
 
 
 def _first_answer(cluster: RealCluster, platform: Platform, env_key: str, gateway: str) -> None:

@@ -7,7 +7,7 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,12 +26,17 @@ from logits_gateway.app import create_app
 from logits_gateway.settings import Settings
 from logits_local.api import ApiServer
 from logits_shell.kubernetes import (
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
     DEPLOYMENTS,
     NAMESPACES,
+    PERSISTENT_VOLUME_CLAIMS,
     PODS,
+    REPLICA_SETS,
     SERVICE_ACCOUNTS,
     ClusterAccess,
     KubernetesClient,
+    KubernetesError,
     NoCredentials,
     StaticToken,
     TokenFile,
@@ -256,6 +261,15 @@ async def _real(kubeconfig: Path, directory: Path) -> AsyncGenerator[Cluster, No
 
 
 async def _gone(admin: KubernetesClient) -> None:
+    for resource in (CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS):
+        with suppress(KubernetesError):  # the chart wasn't applied
+            await admin.delete(resource, f"logits-gateway-{NAMESPACE}")
+    # A namespace lingers, for half of what its pods may take to end and for each look at what is left, unless
+    # what goes slowly is gone before: pods, in which no container ever ran here, and volumes.
+    for resource in (DEPLOYMENTS, REPLICA_SETS, PODS, PERSISTENT_VOLUME_CLAIMS):
+        for item in (await admin.list(resource, namespace=NAMESPACE)).items:
+            with suppress(KubernetesError):  # gone with its owner
+                await admin.delete(resource, item["metadata"]["name"], namespace=NAMESPACE, grace_seconds=0)
     await admin.delete(NAMESPACES, NAMESPACE)
     with anyio.fail_after(60):
         while (await admin.list(NAMESPACES, field_selector=f"metadata.name={NAMESPACE}")).items:
