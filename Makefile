@@ -20,8 +20,13 @@ up: setup ## start all of Logits on this machine; ARGS="--port 9000" passes flag
 down: setup ## stop what `make up` started; data stays
 	$(RUN) logits down $(ARGS)
 
-test: setup ## run the tests (the embedded cluster and the browser included)
+test: setup ## run the tests; the platform's own (embedded cluster, browser) after the rest, one by one
+ifdef ARGS
 	$(RUN) pytest $(ARGS)
+else
+	$(RUN) pytest -m "not cluster and not browser and not kubernetes"
+	$(RUN) pytest -n0 -m "(cluster or browser) and not kubernetes"
+endif
 
 check: setup lint test ## everything that must hold before a change lands
 
