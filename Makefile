@@ -43,6 +43,7 @@ fmt: setup ## format and mend what can be mended by itself
 
 docs: setup ## regenerate the reference pages and the rendered charts
 	$(RUN) python docs/generate.py
+	@if command -v helm >/dev/null; then helm/render; else echo "helm isn't installed: helm/*/static.yaml stay as they are"; fi
 
 bench: setup ## measure, and print the figures with their bounds
 	$(RUN) python bench/run.py
