@@ -23,6 +23,7 @@ def test_enable_a_model_chat_and_see_the_audit_log(platform: Platform, page: Pag
     expect(page.locator('[data-cell="m.logits-demo.stage"]')).to_have_text("Ready")
 
     page.get_by_role("link", name="Playground").click()
+    expect(page.get_by_role("button", name="Send")).to_be_enabled()
     page.get_by_label("Your message").fill("What is the Gateway?")
     page.keyboard.press("Enter")
     answer = page.locator('.messages li[data-role="assistant"] span')

@@ -49,6 +49,7 @@ class Chat extends HTMLElement {
     this.form = this.querySelector("form");
     this.list = this.querySelector(".messages");
     this.stop = this.querySelector("[data-stop]");
+    this.querySelector("[data-send]").disabled = false; // until here nobody would have listened
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.ask();
