@@ -44,7 +44,7 @@ class Platform:
     async def deploy(self, name: str, *, enabled: bool = True) -> None:
         """Create a model deployment and wait until the API Server knows it."""
         await self.entities.create("modeldeployments", name, {"model": "some-model", "enabled": enabled})
-        await self.until(lambda: name in self.app.deployments.items)
+        await self.until(lambda: name in self.app.sources.deployments.items)
 
     async def patch_deployment(self, name: str, patch: dict[str, Any]) -> None:
         """Change a model deployment's spec."""
@@ -94,13 +94,7 @@ def start(tmp_path: Path) -> Start:
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
             server = _server(app)
             group = await stack.enter_async_context(anyio.create_task_group())
-            for task in (
-                app.deployments.run,
-                app.servers.run,
-                app.follow_deployments,
-                app.follow_servers,
-                app.reporter.run,
-            ):
+            for task in app.background:
                 group.start_soon(task)
             group.start_soon(server.serve, [listener])
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -74,7 +74,7 @@ async def test_a_failed_model_isn_t_waited_for(start: Start) -> None:
         condition = {"type": "Ready", "status": "False", "reason": "NoGPU", "message": "no node offers a GPU"}
         status = {"stage": "Failed", "conditions": [condition]}
         await platform.entities.patch_status("modeldeployments", "m", status)
-        await platform.until(lambda: platform.app.deployments.items["m"].status.get("stage") == "Failed")
+        await platform.until(lambda: platform.app.sources.deployments.items["m"].status.get("stage") == "Failed")
         response = await http.post(CHAT, content=BODY)
         assert response.status_code == 503
         assert response.json()["error"]["code"] == "model_failed"
@@ -91,7 +91,7 @@ async def test_the_waiting_room_is_bounded_in_count_and_time(start: Start) -> No
             second = await http.post(CHAT, content=BODY)
             assert second.status_code == 503
             assert second.json()["error"]["code"] == "server_is_overloaded"
-            assert second.headers["retry-after"] == "2"
+            assert second.headers["retry-after"] == "10", "as long as a model takes to wake until one was seen"
             late = await first
             assert late.status_code == 503
             assert late.json()["error"]["code"] == "model_not_ready"
@@ -159,15 +159,69 @@ async def test_another_endpoint_answers_when_one_fails_before_the_first_byte(sta
         assert 1 <= retries <= 4, "the failing endpoint is ejected"
 
 
-async def test_without_another_endpoint_the_failure_is_a_502_in_the_envelope(start: Start) -> None:
+async def test_a_request_that_breaks_every_llm_server_is_refused_in_the_envelope(start: Start) -> None:
+    async def script(visit: Visit) -> None:
+        await visit.request()
+        visit.reset()
+
+    async with start() as platform, httpx.AsyncClient(base_url=platform.url, timeout=DEADLINE) as http:
+        await platform.deploy("m")
+        upstream = await platform.serve("m", script)
+        response = await http.post(CHAT, content=BODY)
+        assert response.status_code == 502
+        assert response.json()["error"]["code"] == "upstream_failed"
+        assert response.headers["retry-after"] == "1"
+        assert len(upstream.visits) == 2, "it isn't given to ever more of them"
+        assert platform.app.ledger.totals() == (0, 0)
+
+
+@pytest.mark.parametrize("how", ["refused", "503"])
+@pytest.mark.parametrize("body", [BODY, STREAM])
+async def test_a_request_that_lost_its_only_llm_server_waits_for_the_next(start: Start, how: str, body: str) -> None:
+    async def bad(visit: Visit) -> None:
+        await visit.request()
+        await visit.answer(b'{"error":{"code":"model_not_ready"}}', status="503 Service Unavailable")
+
+    async with start(keep_alive_seconds=0.05) as platform:
+        async with httpx.AsyncClient(base_url=platform.url, timeout=DEADLINE) as http:
+            await platform.deploy("m")
+            if how == "refused":
+                await platform.report("m", "127.0.0.1", 1, pod="bad")
+            else:
+                await platform.serve("m", bad, pod="bad")
+            request = asyncio.create_task(http.post(CHAT, content=body))
+            await platform.until(lambda: platform.metric("logits_api_server_losses_total") >= 1)
+            await platform.until(lambda: platform.app.ledger.totals() == (0, 1))
+            await platform.serve("m", chat, pod="good")
+            response = await request
+            assert b'{"choices":[]}' in response.content or b'"choices":[]' in response.content
+            assert response.status_code == 200
+            assert platform.app.ledger.totals() == (0, 0)
+
+
+async def test_a_request_whose_llm_server_never_comes_back_is_told_so_in_time(start: Start) -> None:
+    async with start(waiting_seconds=0.5) as platform:
+        async with httpx.AsyncClient(base_url=platform.url, timeout=DEADLINE) as http:
+            await platform.deploy("m")
+            await platform.report("m", "127.0.0.1", 1)
+            response = await http.post(CHAT, content=BODY)
+            assert response.status_code == 503
+            assert response.json()["error"]["code"] == "model_not_ready"
+            assert int(response.headers["retry-after"]) >= 1
+            assert platform.app.router.open_reservations == 0
+
+
+async def test_a_client_that_leaves_while_its_request_waits_again_frees_everything(start: Start) -> None:
     async with start() as platform, httpx.AsyncClient(base_url=platform.url, timeout=DEADLINE) as http:
         await platform.deploy("m")
         await platform.report("m", "127.0.0.1", 1)
-        for _ in range(5):
-            response = await http.post(CHAT, content=BODY)
-            assert response.status_code == 502
-            assert response.json()["error"]["code"] == "upstream_failed"
-            assert response.headers["retry-after"] == "1"
+        request = asyncio.create_task(http.post(CHAT, content=BODY))
+        await platform.until(lambda: platform.metric("logits_api_server_losses_total") >= 1)
+        request.cancel()
+        await asyncio.gather(request, return_exceptions=True)
+        await platform.until(lambda: platform.app.ledger.totals() == (0, 0))
+        await platform.until(lambda: platform.app.waiting.count == 0)
+        assert platform.app.router.open_reservations == 0
 
 
 async def test_a_stream_that_breaks_ends_with_one_error_event_and_done(start: Start) -> None:

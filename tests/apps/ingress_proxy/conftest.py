@@ -12,7 +12,7 @@ import anyio
 import pytest
 import uvicorn
 
-from logits_ingress_proxy.app import create_app
+from logits_ingress_proxy.app import IngressProxy, create_app
 from logits_ingress_proxy.settings import Settings
 from logits_shell.serve import WaitingServer
 from logits_shell.telemetry import Telemetry
@@ -28,6 +28,7 @@ class Ingress:
     api_server: ScriptedUpstream
     entity_db: ScriptedUpstream
     telemetry: Telemetry
+    app: IngressProxy
 
     def metric(self, name: str, **labels: str) -> float:
         return self.telemetry.registry.get_sample_value(name, labels) or 0.0
@@ -71,10 +72,13 @@ def start() -> Start:
             config = uvicorn.Config(
                 app.asgi, http=app.protocol, log_config=None, loop="none", ws="none", timeout_graceful_shutdown=2
             )
+            config.load()
+            config.ssl = None if app.certificate is None else app.certificate.context
             server = WaitingServer(config)
             group.start_soon(server.serve, [listener])
-            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-            yield Ingress(url, console, api_server, entity_db, telemetry)
+            scheme = "http" if app.certificate is None else "https"
+            url = f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
+            yield Ingress(url, console, api_server, entity_db, telemetry, app)
             server.stop()
             app.pool.close()
 

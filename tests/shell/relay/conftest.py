@@ -75,13 +75,19 @@ class Pass:
 
 
 async def plain_app(scope: Any, receive: Any, send: Any) -> None:
-    """An ASGI application that says which path it served."""
+    """An ASGI application that reads the body, except of /early, and says which path it served."""
     if scope["type"] == "lifespan":
         while True:
             message = await receive()
             await send({"type": message["type"] + ".complete"})
             if message["type"] == "lifespan.shutdown":
                 return
+    more = scope["path"] != "/early"
+    while more:
+        message = await receive()
+        more = message.get("more_body", False)
+        if message["type"] == "http.disconnect":
+            return
     body = b"app:" + scope["path"].encode()
     length = str(len(body)).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
@@ -146,8 +152,14 @@ class RawClient:
 
 
 @asynccontextmanager
-async def live_relay(policy: Any, **options: Any) -> AsyncGenerator[Relay]:
-    """Serve `policy` inside the block; `options` are those of RelayOptions."""
+async def live_relay(policy: Any, *, application_idle: int = 5, **options: Any) -> AsyncGenerator[Relay]:
+    """Serve `policy` inside the block.
+
+    Args:
+        policy: Decides.
+        application_idle: Seconds after which a connection that the application served is closed when it's idle.
+        options: Those of RelayOptions.
+    """
     pool = UpstreamPool()
     protocol = relay_protocol(policy, pool, options=RelayOptions(**options))
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -159,6 +171,7 @@ async def live_relay(policy: Any, **options: Any) -> AsyncGenerator[Relay]:
             loop="none",
             ws="none",
             timeout_graceful_shutdown=2,
+            timeout_keep_alive=application_idle,
         )
         server = WaitingServer(config)
         task = asyncio.create_task(server.serve([listener]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -24,18 +25,25 @@ pytestmark = pytest.mark.anyio
 GET = b"GET /relayed HTTP/1.1\r\nhost: e\r\n\r\n"
 
 
+def open_sockets() -> int:
+    return sum(link.is_socket() for link in Path("/proc/self/fd").iterdir())
+
+
 def to(upstream: ScriptedUpstream) -> Upstream:
     return Upstream(upstream.host, upstream.port)
 
 
 @pytest.mark.parametrize("leave", ["fin", "rst"])
 @pytest.mark.parametrize("phase", ["body", "decide", "prefill", "decode"])
-async def test_a_client_that_leaves_releases_everything(phase: str, leave: str) -> None:
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_client_that_leaves_releases_everything(phase: str, leave: str, stream: bool) -> None:
     async def script(visit: Visit) -> None:
         await visit.head()
-        if phase == "decode":
+        if phase == "decode" and stream:
             await visit.events()
             await visit.chunk(b"data: 1\n\n")
+        elif phase == "decode":
+            await visit.send(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\ndata: 1\n\n")
         await visit.until_gone()
 
     async with scripted_upstream(script) as upstream:
@@ -65,7 +73,7 @@ async def test_a_client_that_leaves_releases_everything(phase: str, leave: str) 
         assert relay.pool.open_connections == 0
 
 
-async def test_a_hundred_aborts_leave_nothing_behind() -> None:
+async def test_hundreds_of_aborts_leave_nothing_behind() -> None:
     async def script(visit: Visit) -> None:
         await visit.request()
         await visit.until_gone()
@@ -73,16 +81,23 @@ async def test_a_hundred_aborts_leave_nothing_behind() -> None:
     async with scripted_upstream(script) as upstream:
         policy = Pass(to(upstream))
         async with live_relay(policy) as relay:
-            for number in range(100):
+            tasks = sockets = 0
+            for number in range(300):
                 client = await relay.connect()
                 await client.send(GET)
                 visit = await upstream.visit(number)
                 client.reset()
                 async with asyncio.timeout(DEADLINE):
                     await visit.gone.wait()
-            assert len(policy.observer.outcomes) == 100
+                if number == 10:
+                    # By now everything that lasts has begun.
+                    tasks, sockets = len(asyncio.all_tasks()), open_sockets()
+            assert len(policy.observer.outcomes) == 300
             assert relay.pool.open_connections == 0
             assert not relay.server.server_state.tasks
+            async with asyncio.timeout(DEADLINE):
+                while len(asyncio.all_tasks()) > tasks or open_sockets() > sockets:
+                    await asyncio.sleep(0)
 
 
 async def test_a_stale_pooled_connection_is_replaced_unseen() -> None:
@@ -338,3 +353,42 @@ async def test_fields_that_would_break_the_framing_are_a_bug_answered_500(field:
 
 def test_an_outcome_says_what_happened() -> None:
     assert Outcome(OutcomeKind.COMPLETE, 200).failure is None
+
+
+async def test_a_client_that_never_reads_the_end_does_not_keep_its_connection() -> None:
+    body = b"x" * 4_000_000
+
+    async def script(visit: Visit) -> None:
+        await visit.request()
+        await visit.answer(body)
+
+    async with scripted_upstream(script) as upstream:
+        policy = Pass(to(upstream))
+        async with live_relay(policy, write_seconds=0.2) as relay:
+            client = await relay.connect()
+            await client.send(b"GET /relayed HTTP/1.1\r\nhost: e\r\nconnection: close\r\n\r\n")
+            await client.until(b"\r\n\r\n")
+            async with asyncio.timeout(DEADLINE):
+                while relay.server.server_state.connections:
+                    await asyncio.sleep(0.01)
+            client.reset()
+
+
+@pytest.mark.parametrize("announced", [1, 3])
+async def test_an_upstreams_own_keep_alive_time_is_kept(announced: int) -> None:
+    async def script(visit: Visit) -> None:
+        await visit.request()
+        await visit.answer(b"hello", fields=f"keep-alive: timeout={announced}, max=9\r\n")
+        await visit.request()
+        await visit.answer(b"again")
+
+    async with scripted_upstream(script) as upstream:
+        async with live_relay(Pass(to(upstream))) as relay:
+            client = await relay.connect()
+            await client.send(GET)
+            head = await client.until(b"hello")
+            assert b"keep-alive" not in head
+            await client.send(GET)
+            await client.until(b"hello" if announced == 1 else b"again")
+            client.close()
+        assert len(upstream.visits) == (2 if announced == 1 else 1)

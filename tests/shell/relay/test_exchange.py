@@ -6,7 +6,16 @@ import asyncio
 
 import pytest
 
-from logits_shell.relay import Forward, OutcomeKind, Refusal, RequestHead, Upstream
+from logits_shell.relay import (
+    Failure,
+    Forward,
+    Later,
+    OutcomeKind,
+    PassiveObserver,
+    Refusal,
+    RequestHead,
+    Upstream,
+)
 from shell.relay.conftest import DEADLINE, Pass, live_relay
 from simulators.scripted_upstream import Visit, scripted_upstream
 
@@ -227,6 +236,36 @@ async def test_an_error_of_the_upstream_can_be_rewritten() -> None:
         assert upstream.visits[0].requests[0].startswith(b"GET /renamed ")
     assert answer.startswith(b"HTTP/1.1 502")
     assert answer.endswith(b"<raw>")
+
+
+async def test_a_decision_after_a_failure_may_take_its_time() -> None:
+    found = asyncio.Event()
+
+    async def dead(visit: Visit) -> None:
+        await visit.request()
+        found.set()
+        visit.reset()
+
+    async def alive(visit: Visit) -> None:
+        await visit.request()
+        await visit.answer(b"second")
+
+    async with scripted_upstream(dead) as first, scripted_upstream(alive) as second:
+
+        class Patient(PassiveObserver):
+            def on_failure(self, failure: Failure, started: bool) -> Forward | Refusal | Later | bytes | None:
+                return Later(elsewhere)
+
+        async def elsewhere() -> Forward | Refusal:
+            await found.wait()
+            return Forward(Upstream(second.host, second.port), "/again")
+
+        def make(head: RequestHead, body: bytes | None) -> Forward | Refusal:
+            return Forward(Upstream(first.host, first.port), head.target, observer=Patient())
+
+        async with live_relay(Pass(Upstream("127.0.0.1", 1), make=make)) as relay:
+            answer = await relay.exchange(GET)
+    assert answer.endswith(b"\r\n\r\nsecond")
 
 
 async def test_a_slow_reader_holds_the_upstream_back_and_loses_nothing() -> None:

@@ -1,4 +1,4 @@
-"""Strict framing: a table of raw bytes and the answers they deserve."""
+"""Refusals: bodies and heads that are too large, too slow or turn bad, and too many connections."""
 
 from __future__ import annotations
 
@@ -8,58 +8,19 @@ import re
 import pytest
 
 from logits_shell.relay import Upstream
-from shell.relay.conftest import Pass, live_relay
+from shell.relay.conftest import DEADLINE, Pass, RawClient, live_relay
 from simulators.scripted_upstream import Visit, scripted_upstream
 
 pytestmark = pytest.mark.anyio
 
-BAD: dict[str, tuple[bytes, int]] = {
-    "length and chunks": (
-        b"POST /relayed HTTP/1.1\r\nhost: e\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n",
-        400,
-    ),
-    "two lengths": (b"POST /relayed HTTP/1.1\r\nhost: e\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\n", 400),
-    "signed length": (b"POST /relayed HTTP/1.1\r\nhost: e\r\ncontent-length: +3\r\n\r\nabc", 400),
-    "coding that isn't chunked": (
-        b"POST /relayed HTTP/1.1\r\nhost: e\r\ntransfer-encoding: gzip\r\n\r\n",
-        400,
-    ),
-    "mutated coding": (
-        b"POST /relayed HTTP/1.1\r\nhost: e\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n",
-        400,
-    ),
-    "space before colon": (b"GET /relayed HTTP/1.1\r\nhost : e\r\n\r\n", 400),
-    "folded line": (b"GET /relayed HTTP/1.1\r\nhost: e\r\nx: 1\r\n 2\r\n\r\n", 400),
-    "bare line feed": (b"GET /relayed HTTP/1.1\nhost: e\n\n", 400),
-    "nul in value": (b"GET /relayed HTTP/1.1\r\nhost: e\r\nx: a\x00b\r\n\r\n", 400),
-    "bad chunk size": (
-        b"POST /relayed HTTP/1.1\r\nhost: e\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n\r\n",
-        400,
-    ),
-    "chunks in HTTP/1.0": (b"POST /relayed HTTP/1.0\r\nhost: e\r\ntransfer-encoding: chunked\r\n\r\n", 400),
-    "two hosts": (b"GET /relayed HTTP/1.1\r\nhost: e\r\nhost: f\r\n\r\n", 400),
-    "no host": (b"GET /relayed HTTP/1.1\r\n\r\n", 400),
-    "absolute target": (b"GET http://e/relayed HTTP/1.1\r\nhost: e\r\n\r\n", 400),
-    "dot segments": (b"GET /relayed/../x HTTP/1.1\r\nhost: e\r\n\r\n", 400),
-    "encoded dot segments": (b"GET /relayed/%2E%2e/x HTTP/1.1\r\nhost: e\r\n\r\n", 400),
-    "encoded slash": (b"GET /relayed%2fx HTTP/1.1\r\nhost: e\r\n\r\n", 400),
-    "backslash": (b"GET /relayed\\x HTTP/1.1\r\nhost: e\r\n\r\n", 400),
-    "connect": (b"CONNECT e:1 HTTP/1.1\r\nhost: e\r\n\r\n", 405),
-    "unknown expectation": (b"GET /relayed HTTP/1.1\r\nhost: e\r\nexpect: magic\r\n\r\n", 417),
-    "many fields": (b"GET /relayed HTTP/1.1\r\nhost: e\r\n" + b"x: 1\r\n" * 200 + b"\r\n", 431),
-    "large head": (b"GET /relayed HTTP/1.1\r\nhost: e\r\nx: " + b"a" * 70_000, 431),
-    "announced body too large": (b"POST /relayed HTTP/1.1\r\nhost: e\r\ncontent-length: 99\r\n\r\n", 413),
-    "body too large": (
-        b"POST /relayed HTTP/1.1\r\nhost: e\r\ntransfer-encoding: chunked\r\n\r\n20\r\n" + b"x" * 32,
-        413,
-    ),
-    "not HTTP": (b"\x16\x03\x01\x02\x00", 400),
+TOO_LARGE: dict[str, bytes] = {
+    "announced body too large": b"POST /relayed HTTP/1.1\r\nhost: e\r\ncontent-length: 99\r\n\r\n",
+    "body too large": b"POST /relayed HTTP/1.1\r\nhost: e\r\ntransfer-encoding: chunked\r\n\r\n20\r\n" + b"x" * 32,
 }
 
 
-@pytest.mark.parametrize("name", BAD)
-async def test_ambiguous_requests_are_refused_and_the_connection_ends(name: str) -> None:
-    raw, status = BAD[name]
+@pytest.mark.parametrize("name", TOO_LARGE)
+async def test_bodies_beyond_the_limit_are_refused_and_the_connection_ends(name: str) -> None:
     smuggled = b"GET /relayed/smuggled HTTP/1.1\r\nhost: e\r\n\r\n"
 
     async def never(visit: Visit) -> None:
@@ -67,9 +28,9 @@ async def test_ambiguous_requests_are_refused_and_the_connection_ends(name: str)
 
     async with scripted_upstream(never) as upstream:
         async with live_relay(Pass(Upstream(upstream.host, upstream.port), limit=16)) as relay:
-            answer = await relay.exchange(raw + (b"" if name == "large head" else smuggled))
+            answer = await relay.exchange(TOO_LARGE[name] + smuggled)
         assert upstream.visits == []
-    assert answer.startswith(b"HTTP/1.1 %d " % status), answer
+    assert answer.startswith(b"HTTP/1.1 413 "), answer
     assert b"connection: close\r\n" in answer
     assert len(re.findall(rb"HTTP/1.1 \d", answer)) == 1
 
@@ -127,3 +88,50 @@ async def test_the_good_request_before_bad_bytes_is_still_answered() -> None:
             answer = await relay.exchange(b"GET /relayed HTTP/1.1\r\nhost: e\r\n\r\n\x01\x02 nonsense\r\n\r\n")
     assert answer.count(b"HTTP/1.1") == 1
     assert answer.endswith(b"hello")
+
+
+async def test_an_answer_before_the_bodys_end_says_that_it_costs_the_connection() -> None:
+    async def early(visit: Visit) -> None:
+        await visit.head()
+        await visit.answer(b"no", status="413 Content Too Large")
+
+    async with scripted_upstream(early) as upstream:
+        async with live_relay(Pass(Upstream(upstream.host, upstream.port))) as relay:
+            answer = await relay.exchange(b"POST /relayed HTTP/1.1\r\nhost: e\r\ncontent-length: 9\r\n\r\nhal")
+    assert answer == b"HTTP/1.1 413 Request Entity Too Large\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno"
+
+
+async def test_an_application_that_answers_before_the_bodys_end_keeps_its_connection() -> None:
+    # Its connection stays open, and stays in step: the rest of the body is read and thrown away.
+    async with live_relay(Pass(Upstream("127.0.0.1", 1)), body_seconds=5.0) as relay:
+        client = await relay.connect()
+        await client.send(b"POST /early HTTP/1.1\r\nhost: e\r\ncontent-length: 9\r\n\r\nhal")
+        assert b"connection: close" not in await client.until(b"app:/early")
+        await client.send(b"f done")
+        await client.send(b"GET /other HTTP/1.1\r\nhost: e\r\n\r\n")
+        await client.until(b"app:/other")
+        client.close()
+
+
+async def test_what_comes_after_an_early_answer_is_read_for_a_while_and_no_longer() -> None:
+    async def early(visit: Visit) -> None:
+        await visit.head()
+        await visit.answer(b"no", status="413 Request Entity Too Large")
+
+    async with scripted_upstream(early) as upstream:
+        policy = Pass(Upstream(upstream.host, upstream.port))
+        # A silence alone would be waited for all day; what is sent can't go on for ever all the same.
+        async with live_relay(policy, linger_seconds=86_400.0, linger_longest_seconds=0.2) as relay:
+            client = await relay.connect()
+            await client.send(b"POST /relayed HTTP/1.1\r\nhost: e\r\ncontent-length: 999999999\r\n\r\n")
+            assert (await client.until(b"no")).startswith(b"HTTP/1.1 413")
+            with pytest.raises(ConnectionError):
+                await send_on(client)
+            client.close()
+
+
+async def send_on(client: RawClient) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            await client.send(b"x" * 1000)
+            await asyncio.sleep(0)

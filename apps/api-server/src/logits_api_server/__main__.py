@@ -17,18 +17,8 @@ async def main(environment: Mapping[str, str]) -> None:
     settings = from_env(Settings, environment)
     telemetry = Telemetry.create("api-server", settings)
     async with open_app(settings, telemetry) as app:
-        await serve(
-            telemetry,
-            settings,
-            app.asgi,
-            app.deployments.run,
-            app.servers.run,
-            app.follow_deployments,
-            app.follow_servers,
-            app.reporter.run,
-            protocol=app.protocol,
-        )
+        await serve(telemetry, settings, app.asgi, *app.background, protocol=app.protocol)
 
 
 if __name__ == "__main__":
-    run(lambda: main(os.environ))
+    run(lambda: main(os.environ), relays=True)

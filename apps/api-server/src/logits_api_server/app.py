@@ -1,4 +1,4 @@
-"""Wiring of the API Server: caches, router, waiting room, relay and routes meet here."""
+"""Wiring of the API Server: sources, router, waiting room, relay and routes meet here."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from litestar import Litestar
 from litestar.datastructures import MutableScopeHeaders
@@ -16,60 +17,81 @@ from litestar.di import Provide
 from litestar.types import Message, Scope
 
 from logits_api_server.adapters.demand_report import DemandReport
+from logits_api_server.adapters.usage_records import UsageRecords
+from logits_api_server.answers import rejected
+from logits_api_server.call import Books
+from logits_api_server.callers import Callers
 from logits_api_server.catalog import Catalog
 from logits_api_server.demand import DemandLedger
-from logits_api_server.errors import exception_handlers, rejected
+from logits_api_server.errors import exception_handlers
 from logits_api_server.loop import DemandReporter, Follower
 from logits_api_server.metrics import Metrics
-from logits_api_server.policy import InferencePolicy, offered
+from logits_api_server.policy import InferencePolicy
 from logits_api_server.routes.models import model_routes
 from logits_api_server.settings import Settings
+from logits_api_server.sources import Background, Sources
+from logits_api_server.usage_recorder import UsageRecorder
 from logits_api_server.waiting import WaitingRoom
 from logits_core.errors import LogitsError
 from logits_core.routing import Router
+from logits_core.usage import UsageLedger
 from logits_shell.entities import EntityCache, EntityClient
 from logits_shell.relay import RelayOptions, RelayProtocol, UpstreamPool, relay_protocol
 from logits_shell.relay.framing import request_id
 from logits_shell.telemetry import Telemetry
+from logits_shell.workers import ALONE, Share
+
+CONNECTIONS = 8192
+"""Most open client connections; more are answered 503."""
+
+ATTEMPTS = 128
+"""Most attempts of one request, its returns to the waiting room included; the time that it may wait ends it sooner."""
+
+
+_random_bits = random.getrandbits
 
 
 @dataclass(frozen=True)
 class ApiServer:
-    """The wired app: both faces and what must run beside them."""
+    """The wired app: both faces and what must run beside them.
+
+    Attributes:
+        asgi: Serves what isn't relayed.
+        protocol: Serves the listener's connections.
+        background: Must run as long as the app serves.
+        pool: Connections to LLM Servers; close it after serving.
+    """
 
     asgi: Litestar
     protocol: type[RelayProtocol]
+    background: tuple[Background, ...]
     pool: UpstreamPool
     router: Router
     waiting: WaitingRoom
     ledger: DemandLedger
-    deployments: EntityCache
-    servers: EntityCache
-    follower: Follower
-    reporter: DemandReporter
-
-    async def follow_deployments(self) -> None:
-        """Act on changes of model deployments, for ever."""
-        await self.follower.follow(self.deployments)
-
-    async def follow_servers(self) -> None:
-        """Act on changes of LLM Servers, for ever."""
-        await self.follower.follow(self.servers)
+    sources: Sources
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+_utc_now = partial(datetime.now, UTC)
 
 
 def _new_request_id() -> str:
-    return f"req_{secrets.token_hex(12)}"
+    # It names a request and proves nothing, so it needn't be hard to guess.
+    return f"req_{_random_bits(96):024x}"
 
 
 @asynccontextmanager
 async def open_app(settings: Settings, telemetry: Telemetry) -> AsyncGenerator[ApiServer, None]:
-    """The app with its connections; they close when the context ends."""
+    """The app of a platform, with its connections; they close when the context ends."""
     async with EntityClient(settings.entity_db_url) as client:
-        app = create_app(settings, telemetry, client)
+        sources = Sources(
+            deployments=_cache(client, "modeldeployments", telemetry),
+            servers=_cache(client, "llmservers", telemetry),
+            keys=_cache(client, "apikeys", telemetry),
+            demand=DemandReport(client, settings.pod_name or "api-server"),
+            usage=UsageRecords(client, secrets.token_hex(8)),
+        )
+        app = create_app(settings, telemetry, sources)
         try:
             yield app
         finally:
@@ -79,78 +101,103 @@ async def open_app(settings: Settings, telemetry: Telemetry) -> AsyncGenerator[A
 def create_app(
     settings: Settings,
     telemetry: Telemetry,
-    client: EntityClient,
+    sources: Sources,
     *,
     clock: Callable[[], float] = time.monotonic,
     now: Callable[[], datetime] = _utc_now,
     pick: Callable[[int], int] = random.randrange,
+    share: Share = ALONE,
 ) -> ApiServer:
     """Wire the app.
 
     Args:
         settings: Bounds and times.
         telemetry: Log, metrics and health of the process.
-        client: Speaks with the Entity DB; the caller closes it.
+        sources: Models, LLM Servers and keys, and where to report.
         clock: Monotonic seconds.
         now: Wall clock.
         pick: Breaks ties between endpoints.
+        share: Which of the processes this is that have the port together; bounds are divided among them.
     """
     metrics = Metrics.create(telemetry.registry)
-    deployments = _cache(client, "modeldeployments", telemetry)
-    servers = _cache(client, "llmservers", telemetry)
     catalog = Catalog(
-        deployments.items,
-        servers.items,
-        lambda: deployments.ready.is_set() and servers.ready.is_set(),
+        sources.deployments.items,
+        sources.servers.items,
+        lambda: sources.deployments.ready.is_set() and sources.servers.ready.is_set(),
         settings.requests_per_slot,
     )
-    router = Router()
-    waiting = WaitingRoom(
-        router,
-        limit=settings.waiting_limit,
-        bytes_limit=settings.waiting_bytes_limit,
-        seconds=settings.waiting_seconds,
-        now=clock,
-        pick=pick,
-    )
-    ledger = DemandLedger(now)
-    metrics.in_flight.set_function(lambda: ledger.totals()[0])
-    metrics.waiting.set_function(lambda: ledger.totals()[1])
+    books = Books(Router(), DemandLedger(now), UsageLedger(), clock, now, pick)
+    callers = _callers(settings, sources, metrics, books=books, shares=settings.limit_shares * share.count)
+    waiting = _waiting(settings, books, share)
+    metrics.in_flight.set_function(lambda: books.demand.totals()[0])
+    metrics.waiting.set_function(lambda: books.demand.totals()[1])
     policy = InferencePolicy(
-        catalog, router, waiting, ledger, metrics=metrics, now=clock, body_limit=settings.body_bytes_limit
+        catalog,
+        callers,
+        waiting,
+        books,
+        metrics=metrics,
+        body_limit=settings.body_bytes_limit,
+        waiting_seconds=settings.waiting_seconds,
     )
     pool = UpstreamPool()
     return ApiServer(
-        asgi=_asgi(settings, telemetry, catalog),
-        protocol=relay_protocol(policy, pool, options=_options(settings)),
+        asgi=_asgi(settings, telemetry, catalog, callers),
+        protocol=relay_protocol(policy, pool, options=_options(settings, share)),
+        background=(
+            *(source.run for source in sources.all),
+            *Follower(catalog, callers, books, waiting, sources).loops,
+            *_reporters(settings, telemetry, sources, books=books, metrics=metrics),
+        ),
         pool=pool,
-        router=router,
+        router=books.router,
         waiting=waiting,
-        ledger=ledger,
-        deployments=deployments,
-        servers=servers,
-        follower=Follower(catalog, router, waiting, ledger),
-        reporter=_reporter(settings, telemetry, client, ledger=ledger, now=now, metrics=metrics),
+        ledger=books.demand,
+        sources=sources,
     )
 
 
-def _reporter(
-    settings: Settings,
-    telemetry: Telemetry,
-    client: EntityClient,
-    *,
-    ledger: DemandLedger,
-    now: Callable[[], datetime],
-    metrics: Metrics,
-) -> DemandReporter:
-    return DemandReporter(
-        ledger,
-        DemandReport(client, settings.pod_name or "api-server"),
-        repeat_seconds=settings.demand_seconds,
-        now=now,
+def _callers(settings: Settings, sources: Sources, metrics: Metrics, *, books: Books, shares: int) -> Callers:
+    return Callers(
+        sources.keys.items,
+        sources.keys.ready.is_set,
+        required=settings.keys_required,
+        shares=shares,
+        now=books.now,
+        clock=books.clock,
+        unreadable=lambda _: metrics.keys_unreadable.inc(),
+    )
+
+
+def _waiting(settings: Settings, books: Books, share: Share) -> WaitingRoom:
+    count, size = share.of(settings.waiting_limit), share.of(settings.waiting_bytes_limit)
+    return WaitingRoom(books.router, limit=count, bytes_limit=size, now=books.clock)
+
+
+def _reporters(
+    settings: Settings, telemetry: Telemetry, sources: Sources, *, books: Books, metrics: Metrics
+) -> list[Background]:
+    loops: list[Background] = []
+    if sources.demand is not None:
+        demand = DemandReporter(
+            books.demand,
+            sources.demand,
+            repeat_seconds=settings.demand_seconds,
+            now=books.now,
+            metrics=metrics,
+            log=telemetry.log,
+        )
+        loops.append(demand.run)
+    usage = UsageRecorder(
+        books.usage,
+        sources.usage,
+        pause=settings.usage_seconds,
+        months=settings.usage_months,
+        now=books.now,
         metrics=metrics,
         log=telemetry.log,
     )
+    return [*loops, usage.run]
 
 
 def _cache(client: EntityClient, plural: str, telemetry: Telemetry) -> EntityCache:
@@ -166,23 +213,28 @@ def _cache(client: EntityClient, plural: str, telemetry: Telemetry) -> EntityCac
     return EntityCache(client, plural, on_connected=connected, on_interruption=interrupted)
 
 
-def _options(settings: Settings) -> RelayOptions:
+def _options(settings: Settings, share: Share) -> RelayOptions:
     return RelayOptions(
+        connections=share.of(CONNECTIONS),
         connect_seconds=settings.connect_seconds,
         first_byte_seconds=settings.first_byte_seconds,
         idle_seconds=settings.idle_seconds,
         sign_of_life_seconds=settings.keep_alive_seconds,
+        attempts=ATTEMPTS,
         trust_forwarded=True,
         new_request_id=_new_request_id,
         reject=rejected,
     )
 
 
-def _asgi(settings: Settings, telemetry: Telemetry, catalog: Catalog) -> Litestar:
+def _asgi(settings: Settings, telemetry: Telemetry, catalog: Catalog, callers: Callers) -> Litestar:
     return Litestar(
         route_handlers=[model_routes()],
-        dependencies={"catalog": Provide(lambda: catalog, sync_to_thread=False)},
-        exception_handlers=exception_handlers(telemetry.log, offered),
+        dependencies={
+            "catalog": Provide(lambda: catalog, sync_to_thread=False),
+            "callers": Provide(lambda: callers, sync_to_thread=False),
+        },
+        exception_handlers=exception_handlers(telemetry.log),
         before_send=[_identify],
         request_max_body_size=settings.body_bytes_limit,
         openapi_config=None,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
 from logits_core.entities.model import Entity
 from logits_core.errors import ErrorCode, LogitsError
 from logits_core.routing import Endpoint
+from logits_core.wire import Operation
+from logits_core.wire.surface import ENGINES
 
 NAMES_SHOWN = 20
 FAILED_RETRY_SECONDS = 30
@@ -30,13 +32,18 @@ class Catalog:
     servers: Mapping[str, Entity]
     known: Callable[[], bool]
     requests_per_slot: int = 4
+    _engines: dict[str, set[str]] = field(default_factory=dict[str, "set[str]"])
 
     def enabled(self) -> list[Entity]:
         """Return the deployments that callers may name, by name."""
         return sorted((d for d in self.deployments.values() if d.spec.get("enabled")), key=lambda d: d.name)
 
-    def require(self, model: str) -> Entity:
+    def require(self, model: str, allows: Callable[[str], bool] = lambda _: True) -> Entity:
         """Return the deployment that a request names.
+
+        Args:
+            model: The name.
+            allows: Says which deployments the caller may hear of.
 
         Raises:
             LogitsError: NOT_FOUND for an unknown or disabled one, naming those that exist; UNAVAILABLE while
@@ -54,13 +61,13 @@ class Catalog:
         what = "doesn't exist" if deployment is None else "is disabled"
         raise LogitsError(
             ErrorCode.NOT_FOUND,
-            f"The model {model[:100]!r} {what}. {self._offer()}",
+            f"The model {model[:100]!r} {what}. {self._offer(allows)}",
             field="model",
             reason="model_not_found",
         )
 
-    def _offer(self) -> str:
-        names = [deployment.name for deployment in self.enabled()]
+    def _offer(self, allows: Callable[[str], bool]) -> str:
+        names = [deployment.name for deployment in self.enabled() if allows(deployment.name)]
         if not names:
             return "No model is enabled yet: enable one in the Console."
         shown = ", ".join(names[:NAMES_SHOWN])
@@ -79,6 +86,34 @@ class Catalog:
             reason="model_failed",
         )
 
+    def check_offered(self, model: str, operation: Operation) -> None:
+        """Let an operation pass that the model's engine has, as far as the engine is known.
+
+        Raises:
+            LogitsError: INVALID, naming the engine.
+        """
+        if not self.offers(model, operation):
+            names = ", ".join(sorted(self._engines[model]))
+            raise unsupported(model, operation, f"It runs on {names}, which has no such thing.")
+
+    def offers(self, model: str, operation: Operation) -> bool:
+        """Say whether a model's engine has an operation, as far as the engine is known."""
+        engines = self._engines.get(model)
+        return not engines or bool(engines & operation.engines)
+
+    def refresh(self) -> None:
+        """Gather what requests ask for often; call when the servers changed."""
+        self._engines.clear()
+        for server in self.servers.values():
+            engine = str(server.status.get("engine") or "")
+            if engine in ENGINES:
+                self._engines.setdefault(str(server.spec["deployment"]), set()).add(engine)
+
+    def expected_back(self, model: str) -> bool:
+        """Say whether a model that has lost its LLM Servers is worth waiting for."""
+        deployment = self.deployments.get(model)
+        return deployment is not None and bool(deployment.spec.get("enabled")) and self.failure(deployment) is None
+
     def endpoints(self) -> dict[str, list[Endpoint]]:
         """Return the ready LLM Servers of every deployment."""
         found: dict[str, list[Endpoint]] = {}
@@ -88,9 +123,22 @@ class Catalog:
                 continue
             slots = max(1, int(status.get("slots") or 1))
             capacity = max(8, slots * self.requests_per_slot)
-            endpoint = Endpoint(server.name, str(spec["address"]), int(spec["port"]), capacity)
+            endpoint = Endpoint(
+                server.name,
+                str(spec["address"]),
+                int(spec["port"]),
+                capacity,
+                cache_tokens=slots * int(status.get("contextLength") or 0),
+                slots=slots,
+            )
             found.setdefault(str(spec["deployment"]), []).append(endpoint)
         return found
+
+
+def unsupported(model: str, operation: Operation, why: str) -> LogitsError:
+    """Return the refusal of an operation that a model's engine doesn't have."""
+    message = f"The model {model[:100]!r} doesn't offer {operation.name}. {why}"
+    return LogitsError(ErrorCode.INVALID, message, field="model", reason="unsupported_operation")
 
 
 def _ready_message(deployment: Entity) -> str:
@@ -101,7 +149,15 @@ def _ready_message(deployment: Entity) -> str:
 
 
 def model_object(deployment: Entity) -> dict[str, Any]:
-    """Return a deployment as OpenAI's model object."""
+    """Return a deployment as the model object of both dialects: OpenAI's members and Anthropic's."""
     created = deployment.metadata.creation_timestamp
     seconds = int(datetime.fromisoformat(created).timestamp()) if created else 0
-    return {"id": deployment.name, "object": "model", "created": seconds, "owned_by": "logits"}
+    return {
+        "id": deployment.name,
+        "object": "model",
+        "created": seconds,
+        "owned_by": "logits",
+        "type": "model",
+        "display_name": deployment.name,
+        "created_at": created or "1970-01-01T00:00:00Z",
+    }

@@ -21,7 +21,7 @@ class _Stage(enum.Enum):
 class _Row:
     in_flight: int = 0
     waiting: int = 0
-    last_request_at: str = ""
+    last_request_at: datetime | None = None
 
 
 class Ticket:
@@ -67,16 +67,19 @@ class DemandLedger:
         self._now = now
         self._rows: dict[str, _Row] = {}
         self._event = anyio.Event()
+        self._news = False
 
     def enter(self, model: str) -> Ticket:
         """Count a request for `model` as waiting."""
         row = self._rows.setdefault(model, _Row())
-        row.last_request_at = self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        row.last_request_at = self._now()
         return Ticket(self, row)
 
     def changed(self) -> None:
         """Wake the reporter."""
-        self._event.set()
+        if not self._news:
+            self._news = True
+            self._event.set()
 
     async def wait(self) -> None:
         """Wait for a change since the last `take`."""
@@ -85,8 +88,9 @@ class DemandLedger:
     def take(self) -> dict[str, dict[str, Any]]:
         """Return the figures per model as the Demand entity has them, and forget that they changed."""
         self._event = anyio.Event()
+        self._news = False
         return {
-            model: {"inFlight": row.in_flight, "waiting": row.waiting, "lastRequestAt": row.last_request_at}
+            model: {"inFlight": row.in_flight, "waiting": row.waiting, "lastRequestAt": _text(row.last_request_at)}
             for model, row in self._rows.items()
         }
 
@@ -111,3 +115,7 @@ class DemandLedger:
         """Return the requests in flight and waiting, all models together."""
         rows = self._rows.values()
         return sum(row.in_flight for row in rows), sum(row.waiting for row in rows)
+
+
+def _text(time: datetime | None) -> str:
+    return "" if time is None else time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -8,48 +8,77 @@ from datetime import datetime
 
 import anyio
 
-from logits_api_server.adapters.demand_report import DemandReport
+from logits_api_server.call import Books
+from logits_api_server.callers import Callers
 from logits_api_server.catalog import Catalog
 from logits_api_server.demand import DemandLedger
 from logits_api_server.metrics import Metrics
+from logits_api_server.sources import Background, DemandStore, EntitySource, Sources
 from logits_api_server.waiting import WaitingRoom
 from logits_core.errors import LogitsError
 from logits_core.redaction import Identifier
-from logits_core.routing import Router
-from logits_shell.entities import EntityCache
 from logits_shell.log import Logger
 
 SHORTEST_PAUSE_SECONDS = 1.0
 
 
 class Follower:
-    """Keeps the router and the waiting room in step with the Entity DB's caches."""
+    """Keeps router, waiting room and key ring in step with the sources."""
 
-    def __init__(self, catalog: Catalog, router: Router, waiting: WaitingRoom, ledger: DemandLedger) -> None:
+    def __init__(
+        self, catalog: Catalog, callers: Callers, books: Books, waiting: WaitingRoom, sources: Sources
+    ) -> None:
         self._catalog = catalog
-        self._router = router
+        self._callers = callers
+        self._books = books
         self._waiting = waiting
-        self._ledger = ledger
+        self._sources = sources
         self._routed: set[str] = set()
 
-    async def follow(self, cache: EntityCache) -> None:
-        """Act on every change of `cache`, for ever."""
-        async with aclosing(cache.changes()) as changes:
-            async for _ in changes:
-                self.refresh()
+    @property
+    def loops(self) -> tuple[Background, ...]:
+        """One endless loop per source."""
+        sources = self._sources
+        return (
+            lambda: _follow(sources.deployments, self.refresh),
+            lambda: _follow(sources.servers, self.refresh),
+            lambda: _follow(sources.keys, lambda _: self._callers.refresh()),
+        )
 
-    def refresh(self) -> None:
-        """Bring everything in line with what the caches say now."""
+    def refresh(self, changed: frozenset[str]) -> None:
+        """Bring everything in line with what the sources say now.
+
+        Args:
+            changed: Names of the entities that changed.
+        """
+        self._catalog.refresh()
         endpoints = self._catalog.endpoints()
+        router = self._books.router
         for model in self._routed | endpoints.keys():
-            self._router.sync(model, endpoints.get(model, ()))
+            router.sync(model, endpoints.get(model, ()))
         self._routed = set(endpoints)
+        for name in changed:
+            self._observe(name)
         for model in self._waiting.models():
             self._reconsider(model)
         if self._catalog.known():
-            for model in self._ledger.models:
+            for model in self._books.demand.models:
                 if model not in self._catalog.deployments:
-                    self._ledger.forget(model)
+                    self._books.demand.forget(model)
+                    self._waiting.forget(model)
+
+    def _observe(self, name: str) -> None:
+        server = self._sources.servers.items.get(name)
+        if server is None:
+            return
+        self._books.router.observe(
+            str(server.spec["deployment"]),
+            name,
+            running=int(server.status.get("running") or 0),
+            waiting=int(server.status.get("waiting") or 0),
+            cache_usage=float(server.status.get("kvUsage") or 0.0),
+            now=self._books.clock(),
+        )
 
     def _reconsider(self, model: str) -> None:
         try:
@@ -61,6 +90,12 @@ class Follower:
         failure = self._catalog.failure(deployment)
         if failure is not None:
             self._waiting.refuse(model, failure)
+
+
+async def _follow(source: EntitySource, act: Callable[[frozenset[str]], None]) -> None:
+    async with aclosing(source.changes()) as changes:
+        async for names in changes:
+            act(names)
 
 
 class DemandReporter:
@@ -78,7 +113,7 @@ class DemandReporter:
     def __init__(
         self,
         ledger: DemandLedger,
-        report: DemandReport,
+        report: DemandStore,
         *,
         repeat_seconds: float,
         now: Callable[[], datetime],

@@ -2,146 +2,302 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Coroutine
 from contextlib import ExitStack
-from typing import Final
+from typing import Any, Final
 
-from logits_api_server.catalog import Catalog
-from logits_api_server.demand import DemandLedger, Ticket
-from logits_api_server.errors import refusal
+from logits_api_server.answers import refusal
+from logits_api_server.asking import read
+from logits_api_server.attempt import Attempt
+from logits_api_server.call import Asked, Books, Call
+from logits_api_server.callers import OPEN, Caller, Callers
+from logits_api_server.catalog import Catalog, unsupported
 from logits_api_server.metrics import Metrics
-from logits_api_server.observer import Attempt
-from logits_api_server.waiting import WaitingRoom
-from logits_core.errors import LogitsError
-from logits_core.routing import Reservation, Router, Verdict
-from logits_core.wire import DONE, InferenceRequest, data_event, decode_request
-from logits_shell.relay import Forward, KeepAlive, Outcome, Refusal, RequestHead, Upstream
-
-INFERENCE: Final = frozenset(
-    {
-        "/v1/chat/completions",
-        "/v1/completions",
-        "/v1/embeddings",
-        "/v1/responses",
-        "/v1/rerank",
-        "/v1/score",
-    }
+from logits_api_server.opening import EXPLAIN, Opening, opening_of
+from logits_api_server.stored_responses import Maker, StoredResponses
+from logits_api_server.waiting import Turn, WaitingRoom
+from logits_core.errors import ErrorCode, LogitsError
+from logits_core.routing import Reservation, Usage, Verdict
+from logits_core.waiting import Place, RetryBudget
+from logits_core.wire import (
+    BodyForm,
+    closing_in,
+    error_members,
+    normalised,
+    operation_at,
+    response_id,
+    sign_of_life_in,
 )
-"""What is passed to engines, by POST; an allow-list, because engines have paths that nobody outside may use."""
+from logits_core.wire.surface import CREATE_RESPONSE
+from logits_shell.counting import Count
+from logits_shell.relay import (
+    Decision,
+    Forward,
+    Headers,
+    KeepAlive,
+    Later,
+    Outcome,
+    OutcomeKind,
+    Refusal,
+    RequestHead,
+    Upstream,
+)
 
-PREFIX: Final = "/api"
-DROPPED: Final = frozenset({b"authorization", b"cookie", b"accept-encoding"})
-"""The client's fields that LLM Servers don't get: credentials aren't theirs, and errors must stay readable."""
-
-
-def upstream_path(path: str) -> str:
-    """Return a public path without the optional `/api` in front of `/v1`."""
-    return path.removeprefix(PREFIX) if path.startswith("/api/v1/") else path
-
-
-def offered(path: str) -> bool:
-    """Say whether POST to a public path goes to an engine."""
-    return upstream_path(path) in INFERENCE
+DROPPED: Final = frozenset({b"authorization", b"x-api-key", b"cookie", b"accept-encoding", EXPLAIN})
+"""The client's fields that LLM Servers don't get: credentials aren't theirs, and answers must stay readable."""
+NOT_FOUND: Final = 404
+NO_SUCH_THING: Final = frozenset({405, 501})
+"""How engines say that they, or their model, can't do what they are asked for; 404 says more than one thing."""
+ATTEMPTS: Final = 3
+"""Most LLM Servers that one request is tried at without a pause."""
+DEATHS: Final = 2
+"""LLM Servers that may break with one request in their hands before it isn't tried again: it may be the cause."""
+FIRST_PAUSE_SECONDS: Final = 0.2
+LONGEST_PAUSE_SECONDS: Final = 5.0
 
 
 class InferencePolicy:
-    """Decides for every inference request; a `WaitingPolicy` and the `Desk` of its attempts."""
+    """Decides for every inference request; a `WaitingPolicy` and the `Desk` of its attempts.
+
+    Args:
+        catalog: Which models there are.
+        callers: Who may call them.
+        waiting: Where requests wait for a place.
+        books: Where they are counted.
+        metrics: Counts for operators.
+        body_limit: Largest body, bytes.
+        waiting_seconds: Longest wait.
+    """
 
     def __init__(
         self,
         catalog: Catalog,
-        router: Router,
+        callers: Callers,
         waiting: WaitingRoom,
-        ledger: DemandLedger,
+        books: Books,
         *,
         metrics: Metrics,
-        now: Callable[[], float],
         body_limit: int,
+        waiting_seconds: float,
     ) -> None:
         self._catalog = catalog
-        self._router = router
+        self._callers = callers
         self._waiting = waiting
-        self._ledger = ledger
+        self._books = books
         self._metrics = metrics
-        self._now = now
         self._body_limit = body_limit
+        self._waiting_seconds = waiting_seconds
+        self._router = books.router
+        self._retries = RetryBudget()
+        self._stored = StoredResponses()
+        self._ended: dict[tuple[OutcomeKind, int | None], Count] = {}
 
     def relays(self, method: str, path: str) -> bool:
-        """Take POST to the inference paths."""
-        return method == "POST" and offered(path)
+        """Take the operations that engines have."""
+        return operation_at(method, path) is not None
 
     def wants_body(self, head: RequestHead) -> int | None:
         """The model is in the body, so the whole body is needed."""
         return self._body_limit
 
-    async def decide(self, head: RequestHead, body: bytes | None) -> Forward | Refusal:
-        """Find the model, wait for a place if need be, and send the request there."""
+    def decide(self, head: RequestHead, body: bytes | None) -> Decision | Coroutine[Any, Any, Decision]:
+        """Find the model and send the request there, at once or when there is a place."""
+        caller = OPEN
         try:
-            request = decode_request(body or b"")
-            return await self._place(head, request, len(body or b""))
+            opening = opening_of(head, self._callers)
+            caller = opening.identity.caller
+            if opening.operation.body is BodyForm.NONE:
+                return self._ask_maker(head, opening, caller)
+            asked = self._asked(head, opening, body or b"", caller)
+            call = self._call(asked, caller)
+            call.enter()
+            self._retries.request()
+            reservation = self._waiting.reserve_now(asked.model, call.claim)
+            if isinstance(reservation, Reservation):
+                return self._forward(call, reservation)
+            # A coroutine that is never started frees nothing, so it's the one that enters.
+            call.suspend()
+            return self._place(call)
         except LogitsError as error:
             self._metrics.refusals.labels(error.reason or error.code.value).inc()
-            return refusal(error)
+            return refusal(error, head, caller.headers(self._books.clock()))
 
-    async def _place(self, head: RequestHead, request: InferenceRequest, size: int) -> Forward:
-        deployment = self._catalog.require(request.model)
+    def _asked(self, head: RequestHead, opening: Opening, body: bytes, caller: Caller) -> Asked:
+        asked = read(head, opening, body)
+        caller.grant.require(asked.model)
+        self._catalog.require(asked.model, caller.grant.allows)
+        self._catalog.check_offered(asked.model, opening.operation)
+        return asked
+
+    def _call(self, asked: Asked, caller: Caller) -> Call:
+        now = self._books.clock()
+        return Call(asked, caller, self._books, deadline=now + self._waiting_seconds, started=now)
+
+    async def _place(self, call: Call) -> Decision:
+        call.enter_again()
         with ExitStack() as abandoned:
-            ticket = self._ledger.enter(request.model)
-            abandoned.callback(ticket.ended)
-            reservation = self._waiting.reserve_now(request.model)
-            if not isinstance(reservation, Reservation):
-                failure = self._catalog.failure(deployment)
-                if failure is not None:
-                    raise failure
-                reservation = await self._waiting.reserve(request.model, size)
+            abandoned.callback(call.suspend)
+            try:
+                reservation = await self._reserve(call)
+            except LogitsError as error:
+                self._metrics.refusals.labels(error.reason or error.code.value).inc()
+                return refusal(error, call.asked.head, call.caller.headers(self._books.clock()))
             abandoned.pop_all()
-        _, _, query = head.target.partition("?")
-        path = upstream_path(head.path)
-        return self._forward(reservation, ticket, frozenset(), f"{path}?{query}" if query else path)
+        return self._forward(call, reservation)
 
-    def _forward(self, reservation: Reservation, ticket: Ticket, tried: frozenset[str], target: str) -> Forward:
-        ticket.started()
-        attempt = Attempt(self, reservation, ticket, tried=tried, target=target, sent_at=self._now())
-        endpoint = reservation.endpoint
+    async def _reserve(self, call: Call) -> Reservation:
+        found = self._waiting.reserve_now(call.asked.model, call.claim)
+        if isinstance(found, Reservation):
+            return found
+        failure = self._catalog.failure(self._catalog.require(call.asked.model, call.caller.grant.allows))
+        if failure is not None:
+            raise failure
+        return await self._wait(call)
+
+    async def _wait(self, call: Call) -> Reservation:
+        loop = asyncio.get_running_loop()
+        now = self._books.clock()
+        turn = Turn(call.claim, loop.create_future())
+        place = Place(call.asked.model, call.caller.grant.name, call.asked.size, turn)
+        # Endpoints that failed it may be tried again once their pause is over, and nobody else tells of that.
+        pause = max(0.0, call.not_before - now)
+        timer = loop.call_later(pause, self._waiting.serve, call.asked.model) if pause else None
+        try:
+            return await self._waiting.reserve(place, max(0.0, call.deadline - now))
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    def _forward(self, call: Call, reservation: Reservation) -> Forward:
+        call.placed()
+        asked = call.asked
+        curious = asked.opening.operation is CREATE_RESPONSE
+        attempt = Attempt(self, call, reservation, sent_at=self._books.clock(), curious=curious)
         return Forward(
-            Upstream(endpoint.host, endpoint.port),
-            target,
+            Upstream(reservation.endpoint.host, reservation.endpoint.port),
+            asked.opening.target,
+            body=asked.body,
             observer=attempt,
             rewrite_error=attempt.rewrite_error,
             drop=DROPPED,
+            reshapes=True,
         )
 
     def keep_alive(self, head: RequestHead, body: bytes | None) -> KeepAlive | None:
         """Show life to clients that asked for a stream."""
         try:
-            request = decode_request(body or b"")
+            opening = opening_of(head, self._callers)
+            if opening.operation.body is BodyForm.NONE or not read(head, opening, body or b"").stream:
+                return None
         except LogitsError:
             return None
-        return KeepAlive(closing=_in_band) if request.stream else None
+        dialect = opening.operation.dialect
+        return KeepAlive(lambda answer: closing_in(dialect, answer.body), comment=sign_of_life_in(dialect))
 
-    # -- Desk ------------------------------------------------------------------------------------------------
+    # -- stored responses: only their maker has them -------------------------------------------------------------
 
-    def again(self, attempt: Attempt) -> Forward | None:
-        """Reserve another endpoint for a failed request, once."""
-        if len(attempt.tried) > 1:
+    def _ask_maker(self, head: RequestHead, opening: Opening, caller: Caller) -> Forward:
+        name, operation = caller.grant.name, opening.operation
+        everybody = (
+            Maker(model, endpoint.id, name)
+            for model, endpoints in self._catalog.endpoints().items()
+            if caller.grant.allows(model) and self._catalog.offers(model, operation)
+            for endpoint in endpoints
+        )
+        found = self._stored.candidates(response_id(head.path), name, everybody)
+        if not found:
+            raise _no_response(head)
+        call = self._call(Asked(head, opening, found[0].model), caller)
+        call.targets = tuple((maker.model, maker.endpoint) for maker in found)
+        call.enter()
+        forward = self._next_target(call)
+        if forward is None:
+            call.suspend()
+            raise _no_response(head)
+        return forward
+
+    def _next_target(self, call: Call) -> Forward | None:
+        reservation = call.claim_target()
+        return None if reservation is None else self._forward(call, reservation)
+
+    # -- Desk --------------------------------------------------------------------------------------------------
+
+    def again(self, attempt: Attempt, *, died: bool) -> Forward | Later | None:
+        """Try another endpoint at once, or wait until there is one."""
+        call = attempt.call
+        call.deaths += died
+        if call.asked.opening.operation.body is BodyForm.NONE:
+            return self._next_target(call)
+        if call.deaths >= DEATHS:
             return None
-        reservation = self._waiting.reserve_now(attempt.reservation.model, exclude=attempt.tried)
-        if not isinstance(reservation, Reservation):
+        call.tried |= {attempt.reservation.endpoint.id}
+        if len(call.tried) < ATTEMPTS and self._retries.retry():
+            reservation = call.claim(exclude=call.tried)
+            if isinstance(reservation, Reservation):
+                self._metrics.retries.inc()
+                return self._forward(call, reservation)
+        now = self._books.clock()
+        if now >= call.deadline or not self._catalog.expected_back(call.asked.model):
             return None
-        self._metrics.retries.inc()
-        return self._forward(reservation, attempt.ticket, attempt.tried, attempt.target)
+        call.not_before = now + min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0**call.losses)
+        call.losses += 1
+        self._metrics.losses.inc()
+        return Later(lambda: self._place(call))
 
-    def first_byte(self, attempt: Attempt) -> None:
-        """Time the LLM Server."""
-        self._metrics.first_byte_seconds.observe(self._now() - attempt.sent_at)
+    def not_offered(self, attempt: Attempt, status: int, body: bytes) -> Refusal | Forward | None:
+        """Ask the next who may know, or say clearly that the engine has no such thing."""
+        call = attempt.call
+        operation = call.asked.opening.operation
+        if operation.body is BodyForm.NONE:
+            return self._next_target(call) if status == NOT_FOUND else None
+        if status not in {NOT_FOUND, *NO_SUCH_THING}:
+            return None
+        error = error_members(normalised(status, body))
+        if status == NOT_FOUND and (error.get("param") or error.get("code")):
+            return None
+        why = f"Its engine answered: {error.get('message')}"
+        fields = call.caller.headers(self._books.clock())
+        return refusal(unsupported(call.asked.model, operation, why), call.asked.head, fields)
 
-    def release(self, attempt: Attempt, verdict: Verdict, outcome: Outcome) -> None:
+    def began(self, attempt: Attempt) -> Headers:
+        """Time the LLM Server, and tell how the caller's limits stand."""
+        now = self._books.clock()
+        self._router.first_byte(attempt.reservation, now)
+        self._metrics.first_byte_seconds.observe(now - attempt.sent_at)
+        elapsed = b"%d" % round((now - attempt.call.started) * 1000)
+        call = attempt.call
+        asked = call.asked
+        named = ((b"request-id", asked.head.request_id.encode("ascii")),) if asked.opening.anthropic else ()
+        return ((b"openai-processing-ms", elapsed), *named, *call.caller.headers(now))
+
+    def answered(self, attempt: Attempt, piece: bytes) -> bool:
+        """Remember who made a response."""
+        reservation = attempt.reservation
+        name = attempt.call.caller.grant.name
+        return self._stored.note(piece, Maker(reservation.model, reservation.endpoint.id, name))
+
+    def release(self, attempt: Attempt, verdict: Verdict, outcome: Outcome, usage: Usage | None) -> None:
         """Give the place back and hand it to whoever waits."""
-        status = "none" if outcome.status is None else f"{outcome.status // 100}xx"
-        self._metrics.requests.labels(outcome.kind.value, status).inc()
-        self._router.release(attempt.reservation, verdict, now=self._now())
+        self._counter(outcome).inc()
+        self._router.release(attempt.reservation, verdict, now=self._books.clock(), usage=usage)
         self._waiting.serve(attempt.reservation.model)
 
+    def _counter(self, outcome: Outcome) -> Count:
+        # Finding a child by its labels costs more than counting; there are as many as kinds and statuses.
+        place = (outcome.kind, outcome.status)
+        counter = self._ended.get(place)
+        if counter is None:
+            status = "none" if outcome.status is None else f"{outcome.status // 100}xx"
+            counter = self._ended[place] = self._metrics.requests.labels(outcome.kind.value, status)
+        return counter
 
-def _in_band(answer: Refusal) -> bytes:
-    return data_event(answer.body) + DONE
+
+def _no_response(head: RequestHead) -> LogitsError:
+    return LogitsError(
+        ErrorCode.NOT_FOUND,
+        f"There is no response {response_id(head.path)[:80]!r}. Only an engine that stores responses has them, "
+        "until it restarts.",
+        field="response_id",
+        reason="response_not_found",
+    )

@@ -1,145 +1,144 @@
-"""The waiting room: requests for a model that wakes or is busy, in order and within bounds."""
+"""The waiting room: requests for a model that wakes or is busy, in fair order and within bounds."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Set
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from logits_core.errors import ErrorCode, LogitsError
 from logits_core.routing import Reservation, Router, Unavailable, Verdict
+from logits_core.waiting import FairQueue, Full, Pace, Place
 
-FULL_RETRY_SECONDS = 2
-WAKING_RETRY_SECONDS = 10
+Claim = Callable[[], Reservation | Unavailable]
+"""Tries to reserve for one request, without waiting."""
 
 
-@dataclass(eq=False, slots=True)
-class _Waiter:
-    place: asyncio.Future[Reservation]
-    size: int
+class Turn:
+    """Somebody who waits: what it claims when its turn comes, and where it gets it."""
+
+    __slots__ = ("claim", "reserved")
+
+    def __init__(self, claim: Claim, reserved: asyncio.Future[Reservation]) -> None:
+        self.claim = claim
+        self.reserved = reserved
 
 
 class WaitingRoom:
-    """Gives out reservations, first come first served per model.
+    """Gives out reservations: keys take turns, first come first served within one.
 
     Args:
-        router: Reserves.
+        router: Takes back what nobody wanted any more.
         limit: Requests that may wait, all models together.
         bytes_limit: Bytes that their bodies may have together.
-        seconds: Longest wait of one request.
         now: The clock of the router, seconds.
-        pick: The router's randomness.
     """
 
-    def __init__(
-        self,
-        router: Router,
-        *,
-        limit: int,
-        bytes_limit: int,
-        seconds: float,
-        now: Callable[[], float],
-        pick: Callable[[int], int],
-    ) -> None:
+    def __init__(self, router: Router, *, limit: int, bytes_limit: int, now: Callable[[], float]) -> None:
         self._router = router
-        self._limit = limit
-        self._bytes_limit = bytes_limit
-        self._seconds = seconds
         self._now = now
-        self._pick = pick
-        self._queues: dict[str, deque[_Waiter]] = {}
-        self.count = 0
-        self._bytes = 0
+        self._queue: FairQueue[Turn] = FairQueue(limit=limit, bytes_limit=bytes_limit)
+        self._paces: dict[str, Pace] = {}
 
-    def reserve_now(self, model: str, exclude: Set[str] = frozenset()) -> Reservation | Unavailable:
-        """Reserve without waiting; those who wait for the same model come first unless this is a retry."""
-        if model in self._queues and not exclude:
+    @property
+    def count(self) -> int:
+        """How many wait."""
+        return self._queue.count
+
+    def reserve_now(self, model: str, claim: Claim) -> Reservation | Unavailable:
+        """Reserve without waiting, unless others wait for the same model already."""
+        if self._queue.first(model) is not None:
             return Unavailable.ALL_BUSY
-        return self._router.reserve(model, now=self._now(), pick=self._pick, exclude=exclude)
+        found = claim()
+        if found is Unavailable.NO_ENDPOINT:
+            self._pace(model).asleep(self._now())
+        return found
 
-    async def reserve(self, model: str, size: int) -> Reservation:
+    async def reserve(self, place: Place[Turn], seconds: float) -> Reservation:
         """Wait for a place; cancellation gives up the turn and whatever was already reserved.
 
         Args:
-            model: The deployment's name.
-            size: Bytes of the request's body.
+            place: What is wanted, by whom; its turn is not shared with anybody.
+            seconds: Longest wait.
 
         Raises:
-            LogitsError: NO_CAPACITY when too many wait already or the wait took too long.
+            LogitsError: OVER_LIMIT when the caller's own requests fill the room, NO_CAPACITY when others do or
+                the wait took too long.
         """
-        if self.count >= self._limit or self._bytes + size > self._bytes_limit:
-            raise _full()
-        waiter = _Waiter(asyncio.get_running_loop().create_future(), size)
-        self._queues.setdefault(model, deque()).append(waiter)
-        self.count += 1
-        self._bytes += size
+        displaced = self._queue.join(place)
+        if isinstance(displaced, Full):
+            raise self._full(place.model, own_share=displaced.own_share)
+        for loser in displaced:
+            if not loser.item.reserved.done():
+                loser.item.reserved.set_exception(self._full(loser.model, own_share=True))
         try:
-            async with asyncio.timeout(self._seconds):
-                return await waiter.place
+            async with asyncio.timeout(seconds):
+                return await place.item.reserved
         except TimeoutError:
-            self._give_back(waiter)
-            raise _too_long(model, self._seconds) from None
+            self._give_back(place.item)
+            raise self._too_long(place.model, seconds) from None
         except asyncio.CancelledError:
-            self._give_back(waiter)
+            self._give_back(place.item)
             raise
         finally:
-            self._leave(model, waiter)
+            self._queue.leave(place)
 
     def serve(self, model: str) -> None:
         """Hand free places to those who wait for `model`; call when a place or an endpoint came free."""
-        queue = self._queues.get(model)
-        while queue:
-            if queue[0].place.done():
-                queue.popleft()
-                continue
-            reservation = self._router.reserve(model, now=self._now(), pick=self._pick)
-            if not isinstance(reservation, Reservation):
-                return
-            queue.popleft().place.set_result(reservation)
+        while (place := self._queue.first(model)) is not None:
+            if not place.item.reserved.done():
+                reservation = place.item.claim()
+                if not isinstance(reservation, Reservation):
+                    if reservation is Unavailable.NO_ENDPOINT:
+                        self._pace(model).asleep(self._now())
+                    return
+                place.item.reserved.set_result(reservation)
+                self._pace(model).turn(self._now(), still_waiting=self._queue.length(model) > 1)
+            self._queue.leave(place)
 
     def refuse(self, model: str, error: LogitsError) -> None:
         """Send everybody away who waits for `model`: it won't come."""
-        for waiter in self._queues.get(model, ()):
-            if not waiter.place.done():
-                waiter.place.set_exception(error)
+        for place in self._queue.waiting_for(model):
+            if not place.item.reserved.done():
+                place.item.reserved.set_exception(error)
+
+    def forget(self, model: str) -> None:
+        """Let go of what was learned of a model that no longer exists."""
+        self._paces.pop(model, None)
 
     def models(self) -> list[str]:
         """Return the models that somebody waits for."""
-        return list(self._queues)
+        return self._queue.models
 
-    def _give_back(self, waiter: _Waiter) -> None:
+    def _pace(self, model: str) -> Pace:
+        return self._paces.setdefault(model, Pace())
+
+    def _give_back(self, turn: Turn) -> None:
         # The place may have been handed over in the very moment in which its taker gave up.
-        if waiter.place.done() and not waiter.place.cancelled() and waiter.place.exception() is None:
-            reservation = waiter.place.result()
+        if turn.reserved.done() and not turn.reserved.cancelled() and turn.reserved.exception() is None:
+            reservation = turn.reserved.result()
             self._router.release(reservation, Verdict.UNKNOWN, now=self._now())
             self.serve(reservation.model)
 
-    def _leave(self, model: str, waiter: _Waiter) -> None:
-        self.count -= 1
-        self._bytes -= waiter.size
-        queue = self._queues.get(model)
-        if queue is None:
-            return
-        if waiter in queue:
-            queue.remove(waiter)
-        if not queue:
-            del self._queues[model]
+    def _full(self, model: str, *, own_share: bool) -> LogitsError:
+        wait = self._pace(model).retry_after(self._queue.length(model), self._now())
+        if own_share:
+            return LogitsError(
+                ErrorCode.OVER_LIMIT,
+                "This key has too many requests waiting, and others wait as well. Send fewer at once.",
+                retry_after=wait,
+                reason="waiting_limit_exceeded",
+            )
+        return LogitsError(
+            ErrorCode.NO_CAPACITY,
+            "Too many requests are waiting already. Send fewer at once, or try again shortly.",
+            retry_after=wait,
+        )
 
-
-def _full() -> LogitsError:
-    return LogitsError(
-        ErrorCode.NO_CAPACITY,
-        "Too many requests are waiting already. Send fewer at once, or try again shortly.",
-        retry_after=FULL_RETRY_SECONDS,
-    )
-
-
-def _too_long(model: str, seconds: float) -> LogitsError:
-    return LogitsError(
-        ErrorCode.NO_CAPACITY,
-        f"The model {model!r} did not become ready within {seconds:g} s. The Console says what it waits for.",
-        field="model",
-        retry_after=WAKING_RETRY_SECONDS,
-        reason="model_not_ready",
-    )
+    def _too_long(self, model: str, seconds: float) -> LogitsError:
+        return LogitsError(
+            ErrorCode.NO_CAPACITY,
+            f"The model {model!r} did not become ready within {seconds:g} s. The Console says what it waits for.",
+            field="model",
+            retry_after=self._pace(model).retry_after(self._queue.length(model), self._now()),
+            reason="model_not_ready",
+        )

@@ -27,3 +27,18 @@ def unauthenticated(head: RequestHead) -> Refusal:
     )
     refusal = rejected(rejection, head)
     return Refusal(refusal.status, refusal.body, (*refusal.headers, (b"www-authenticate", b'Bearer realm="logits"')))
+
+
+def sign_in_first(head: RequestHead, there: str, *, basic: bool) -> Refusal:
+    """Refuse a request of nobody known; `there`: where a browser can sign in, "" for programs."""
+    if there:
+        return Refusal(303, b"", ((b"location", there.encode("ascii")), (b"cache-control", b"no-store")))
+    how = "open the Console in a browser and sign in" + (", or send name and password" if basic else "")
+    refusal = rejected(Rejection(401, "sign-in-required", f"This needs a sign-in: {how}."), head)
+    challenge = b'Basic realm="logits", charset="UTF-8"' if basic else b'Cookie realm="logits"'
+    return Refusal(refusal.status, refusal.body, (*refusal.headers, (b"www-authenticate", challenge)))
+
+
+def forbidden(head: RequestHead, message: str) -> Refusal:
+    """Refuse what another site's page asks for."""
+    return rejected(Rejection(403, "cross-site", message), head)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
+
+from logits_shell.counting import Count, Counter
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +16,15 @@ class Metrics:
 
     requests: Counter
     refusals: Counter
+    _ended: dict[tuple[str, str, int | None], Count] = field(default_factory=dict[tuple[str, str, "int | None"], Count])
+
+    def ended(self, system: str, outcome: str, status: int | None) -> None:
+        """Count a request; looking a child up by its labels would cost more than all else here."""
+        count = self._ended.get((system, outcome, status))
+        if count is None:
+            family = "none" if status is None else f"{status // 100}xx"
+            count = self._ended[system, outcome, status] = self.requests.labels(system, outcome, family)
+        count.inc()
 
     @classmethod
     def create(cls, registry: CollectorRegistry) -> Self:

@@ -9,6 +9,7 @@ from logits_core.errors import ErrorCode, LogitsError
 from logits_shell.relay import Upstream
 
 INFERENCE_PREFIXES = ("/v1", "/api/v1")
+_BELOW_INFERENCE = tuple(prefix + "/" for prefix in INFERENCE_PREFIXES)
 ENTITY_PREFIX = "/entities"
 
 
@@ -19,7 +20,7 @@ def is_below(path: str, prefix: str) -> bool:
 
 def is_inference(path: str) -> bool:
     """Say whether a path belongs to the OpenAI-compatible API."""
-    return any(is_below(path, prefix) for prefix in INFERENCE_PREFIXES)
+    return path.startswith(_BELOW_INFERENCE) or path in INFERENCE_PREFIXES
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,15 @@ WITHOUT_CPU_BUILD = ("torchvision", "torchaudio", "torchcodec")
 def main() -> int:
     """Install, check, and say what to do next; return the exit code."""
     arguments = _arguments()
-    directory: Path = arguments.directory.resolve()
+    try:
+        return _install(arguments, arguments.directory.resolve())
+    except subprocess.CalledProcessError as error:
+        step = " ".join(map(str, error.cmd))
+        sys.stderr.write(f"vLLM can't be had here; what failed is: {step}\nWhat pip said is above.\n")
+        return 2
+
+
+def _install(arguments: argparse.Namespace, directory: Path) -> int:
     venv.create(directory, with_pip=True, clear=True)
     pip = [str(directory / "bin" / "python"), "-m", "pip"]
     torch = _torch_wheel(arguments.torch_wheel, pip) if arguments.device == "cpu" else None

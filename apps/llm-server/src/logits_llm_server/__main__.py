@@ -47,4 +47,4 @@ async def main(environment: Mapping[str, str]) -> None:
 
 
 if __name__ == "__main__":
-    run(lambda: main(os.environ))
+    run(lambda: main(os.environ), relays=True)

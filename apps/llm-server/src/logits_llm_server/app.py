@@ -1,7 +1,6 @@
 """Wiring of the LLM Server: the one place where engine, relay and reports meet."""
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -163,7 +162,7 @@ def _asgi(telemetry: Telemetry, state: EngineState) -> Litestar:
     return Litestar(
         route_handlers=[engine_route],
         dependencies={"state_of": Provide(lambda: state, sync_to_thread=False)},
-        exception_handlers=exception_handlers(telemetry.log, lambda: secrets.token_hex(6)),
+        exception_handlers=exception_handlers(telemetry.log),
         logging_config=None,
         openapi_config=None,
     )

@@ -6,21 +6,18 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
-from logits_core.engines.offered import OFFERED
 from logits_core.errors import LogitsError
-from logits_core.redaction import Identifier
-from logits_core.wire import plain_error
+from logits_core.wire import OPERATIONS, plain_error
 from logits_shell.log import Logger
 
 Handler = Callable[..., Response[bytes]]
 
 
-def exception_handlers(log: Logger, new_id: Callable[[], str]) -> dict[type[Exception] | int, Handler]:
+def exception_handlers(log: Logger) -> dict[type[Exception] | int, Handler]:
     """Return Litestar's exception handlers.
 
     Args:
         log: takes what was not foreseen.
-        new_id: makes the id that an unforeseen error's answer and log line share.
     """
 
     def refused(_: Request[Any, Any, Any], error: LogitsError) -> Response[bytes]:
@@ -28,20 +25,13 @@ def exception_handlers(log: Logger, new_id: Callable[[], str]) -> dict[type[Exce
 
     def routed(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
         if error.status_code in {404, 405}:
-            paths = ", ".join(sorted(path for paths in OFFERED.values() for path in paths))
+            paths = ", ".join(sorted({operation.engine_path for operation in OPERATIONS}))
             message = f"The LLM Server doesn't offer this. It relays: {paths}."
             return _answer(error.status_code, message, "unknown_url", None)
         return _answer(error.status_code, error.detail, None, None)
 
     def unforeseen(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-        incident = new_id()
-        log.error(
-            "unexpected error {incident} of type {kind}: {error}",
-            incident=incident,
-            kind=Identifier(type(error).__name__.lower()[:48]),
-            error=repr(error),
-        )
-        return _answer(500, f"An unexpected error; the pod's log has it under {incident}.", "internal", None)
+        return _answer(500, f"An unexpected error; the pod's log has it under {log.incident(error)}.", "internal", None)
 
     return {LogitsError: refused, HTTPException: routed, Exception: unforeseen}
 

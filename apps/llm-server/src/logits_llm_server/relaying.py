@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from logits_core.engines.offered import is_offered
-from logits_core.wire import normalised, plain_error
+from logits_core.wire import engine_operation, normalised, plain_error
 from logits_llm_server.loop import EngineSupervisor
 from logits_llm_server.metrics import Metrics
 from logits_llm_server.news import News
@@ -22,6 +21,8 @@ from logits_shell.relay import (
 
 JSON: Final = (b"content-type", b"application/json")
 NOT_READY_SECONDS: Final = b"1"
+MODELS: Final = ("GET", "/v1/models")
+"""The engine says itself what it serves."""
 
 
 class Traffic:
@@ -70,13 +71,13 @@ class EngineRelay:
 
     def relays(self, method: str, path: str) -> bool:
         """Relay what engines offer; the app answers the rest."""
-        return is_offered(method, path)
+        return engine_operation(method, path) is not None or (method, path) == MODELS
 
     def wants_body(self, head: RequestHead) -> int | None:
         """Stream bodies through."""
         return None
 
-    async def decide(self, head: RequestHead, body: bytes | None) -> Forward | Refusal:
+    def decide(self, head: RequestHead, body: bytes | None) -> Forward | Refusal:
         """Send the request to the engine, if that is ready."""
         endpoint = self._supervisor.endpoint
         if endpoint is None:

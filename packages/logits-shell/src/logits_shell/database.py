@@ -12,15 +12,13 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from logits_core.errors import ErrorCode, LogitsError
+from logits_shell.child import in_child
 
 T = TypeVar("T")
 
@@ -75,7 +73,7 @@ class Database:
         await self.run(lambda session: session.execute(text("SELECT 1")).scalar_one())
 
     def upgrade(self, migrations: Path, metadata: MetaData) -> None:
-        """Bring the schema to the newest revision; blocks, so call it before serving.
+        """Bring the schema to the newest revision, in a child process; blocks, so call it before serving.
 
         Args:
             migrations: folder with ``versions/``.
@@ -85,38 +83,25 @@ class Database:
             LogitsError: CONFLICT when a newer version of this app has written the store, UNAVAILABLE
                 when it cannot be opened.
         """
+        in_child(lambda: self._upgrade(migrations, metadata))
+
+    def _upgrade(self, migrations: Path, metadata: MetaData) -> None:
+        # Alembic is needed for this moment only, and weighs more than the tables.
+        from logits_shell.migration import upgrade
+
         try:
-            self._upgrade(migrations, metadata)
+            upgrade(self._engine, migrations, metadata)
         except OperationalError as error:
             where = self._engine.url.render_as_string(hide_password=True)
             raise LogitsError(
                 ErrorCode.UNAVAILABLE, f"cannot open the database {where}: {error.orig}; check that it exists"
             ) from error
-
-    def _upgrade(self, migrations: Path, metadata: MetaData) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(migrations).replace("%", "%%"))
-        scripts = ScriptDirectory.from_config(config)
-        with self._engine.connect() as connection, connection.begin():
-            current = _current_revision(connection)
-            if current is not None and current not in {s.revision for s in scripts.walk_revisions()}:
-                raise LogitsError(
-                    ErrorCode.CONFLICT,
-                    f"the database is at revision {current}, which a newer version wrote: run that version",
-                )
-            config.attributes["connection"] = connection
-            config.attributes["metadata"] = metadata
-            command.upgrade(config, "head")
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
-
-
-def _current_revision(connection: Connection) -> str | None:
-    from alembic.runtime.migration import MigrationContext
-
-    return MigrationContext.configure(connection).get_current_revision()
 
 
 def _engine(url: str, sqlite: bool, size: int) -> Engine:

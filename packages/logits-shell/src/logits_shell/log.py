@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import secrets
 import sys
 import time
 from collections import deque
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 import msgspec
 from prometheus_client import Counter
 
-from logits_core.redaction import LogRecord
+from logits_core.redaction import Identifier, LogRecord
 
 if TYPE_CHECKING:
     from typing import LiteralString
@@ -123,6 +124,17 @@ class Logger:
     def error(self, template: LiteralString, **values: object) -> None:
         """Write something that needs a person."""
         self._write("error", template, values, _caller())
+
+    def incident(self, failure: Exception) -> str:
+        """Write down what nobody foresaw, and return the id by which an answer can refer to it."""
+        incident = secrets.token_hex(6)
+        self.error(
+            "unexpected error {incident} of type {kind}: {error}",
+            incident=incident,
+            kind=Identifier(type(failure).__name__.lower()[:48]),
+            error=repr(failure),
+        )
+        return incident
 
     def _write(self, level: str, template: str, values: dict[str, object], caller: CodeType | None) -> None:
         record = LogRecord(time=self._clock(), level=level, component=self._component, template=template, values=values)

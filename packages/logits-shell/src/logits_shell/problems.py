@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from logits_core.errors import HTTP_STATUS, TITLES, ErrorCode, LogitsError
-from logits_core.redaction import Identifier
+from logits_shell.decoding import invalid_parameters
 from logits_shell.log import Logger
 
 PROBLEM_JSON = "application/problem+json"
 Handler = Callable[..., Response[Any]]
 """What Litestar calls with the request and the exception."""
+_OF_THE_ROUTER = {
+    404: "there is nothing at this path; the reference of routes lists what there is",
+    405: "this path doesn't offer that method; the header Allow names those it has",
+    413: "the body is larger than this path takes; send less at once",
+}
 _BY_STATUS = {status: code for code, status in reversed(HTTP_STATUS.items())}
 
 
@@ -46,16 +50,16 @@ def problem_handlers(log: Logger) -> dict[type[Exception] | int, Handler]:
         return problem(error.code, error.message, field=error.field, retry_after=error.retry_after)
 
     def invalid(_: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
-        details = _details(error)
-        message = "; ".join(f"{d.get('key', '')}: {d.get('message', '')}".strip(": ") for d in details)
-        field = details[0].get("key") if details else None
-        return problem(ErrorCode.MALFORMED, message or error.detail, field=field)
+        message, field = invalid_parameters(error)
+        return problem(ErrorCode.MALFORMED, message, field=field)
 
     def http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
         code = _BY_STATUS.get(
             error.status_code, ErrorCode.INTERNAL if error.status_code >= 500 else ErrorCode.MALFORMED
         )
-        return problem(code, error.detail)
+        response = problem(code, _OF_THE_ROUTER.get(error.status_code, error.detail))
+        response.headers.update(error.headers or {})
+        return response
 
     return {
         LogitsError: refused,
@@ -65,22 +69,10 @@ def problem_handlers(log: Logger) -> dict[type[Exception] | int, Handler]:
     }
 
 
-def _details(error: ValidationException) -> list[dict[str, str]]:
-    extra: Any = error.extra
-    return [d for d in cast("list[Any]", extra) if isinstance(d, dict)] if isinstance(extra, list) else []
-
-
 def unexpected(log: Logger) -> Callable[[Request[Any, Any, Any], Exception], Response[bytes]]:
     """The handler of last resort: an opaque 500 whose id leads to the Pod log."""
 
     def handle(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-        incident = secrets.token_hex(6)
-        log.error(
-            "unexpected error {incident} of type {kind}: {error}",
-            incident=incident,
-            kind=Identifier(type(error).__name__.lower()[:48]),
-            error=repr(error),
-        )
-        return problem(ErrorCode.INTERNAL, f"an unexpected error; the pod's log has it under {incident}")
+        return problem(ErrorCode.INTERNAL, f"an unexpected error; the pod's log has it under {log.incident(error)}")
 
     return handle

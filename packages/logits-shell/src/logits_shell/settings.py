@@ -29,6 +29,9 @@ class AppSettings(BaseModel):
     drain_seconds: float = Field(
         10.0, ge=0, description="Seconds that requests in flight may take to finish after SIGTERM."
     )
+    lame_duck_seconds: float = Field(
+        0.0, ge=0, le=60, description="Seconds after SIGTERM in which connections are still taken, before that."
+    )
 
 
 SettingsT = TypeVar("SettingsT", bound=AppSettings)

@@ -13,7 +13,7 @@ import anyio.to_thread
 import msgspec
 
 from logits_core.engines.diagnosis import Ending, explain_ending
-from logits_core.engines.launch import VllmPlace, vllm_arguments
+from logits_core.engines.launch import VllmPlace, vllm_arguments, vllm_variables
 from logits_core.engines.load import EngineLoad, vllm_load
 from logits_core.engines.served_model import ServedModel
 from logits_core.engines.weights import check_weights
@@ -26,8 +26,6 @@ from logits_llm_server.engine import Endpoint
 LEASH: Final = "logits_llm_server.engines.leash"
 LOOPBACK: Final = "127.0.0.1"
 HEALTH_PAUSE_SECONDS: Final = 0.5
-OFFLINE: Final = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-"""Weights are on disk, and nothing leaves the cluster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +60,7 @@ class VllmEngine:
         place = VllmPlace(_free_port(), self.gpu_memory_mib)
         arguments = vllm_arguments(self.model, path=str(self.path), aliases=self.aliases, place=place)
         command = [sys.executable, "-m", LEASH, str(program), *arguments]
-        environment = {**self.environment, **OFFLINE}
+        environment = {**self.environment, **vllm_variables(self.model)}
         async with child_process(command, environment, stop_seconds=self.stop_seconds) as child:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._announce, place.port, on_loaded)

@@ -1,8 +1,8 @@
-"""The OpenAI error envelope: our codes in its words, and engines' own errors put in order.
+"""The error envelopes of the dialects: our codes in their words, and engines' own errors put in order.
 
-Every error is `{"error": {"message", "type", "param", "code"}}` with all four members; `code` and `param`
-are strings or null. Engines get this wrong (numbers as codes, bare strings), so what they send is read
-tolerantly and written anew.
+In OpenAI's dialect every error is `{"error": {"message", "type", "param", "code"}}` with all four members;
+`code` and `param` are strings or null. Engines get this wrong (numbers as codes, bare strings), so what they
+send is read tolerantly and written anew.
 """
 
 from __future__ import annotations
@@ -116,6 +116,11 @@ def normalised(status: int, body: bytes) -> bytes:
     }
     extra = {key: value for key, value in members.items() if key not in known and key not in {"detail", "object"}}
     return msgspec.json.encode({"error": {**known, **extra}})
+
+
+def error_members(body: bytes) -> dict[str, Any]:
+    """Return the members of an error in the proper envelope."""
+    return cast("dict[str, Any]", msgspec.json.decode(body)["error"])
 
 
 def _decoded(body: bytes) -> dict[str, Any]:

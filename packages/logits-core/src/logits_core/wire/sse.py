@@ -39,7 +39,11 @@ class EventBoundary:
         """Take bytes; return those up to the last event's end."""
         data = self._rest + chunk if self._rest else chunk
         # Servers end events with LF LF and chunks with events: look there before searching.
-        end = len(data) if data.endswith(b"\n\n") else _last_end(data)
+        if data.endswith(b"\n\n"):
+            self._rest = b""
+            self.at_boundary = True
+            return data
+        end = _last_end(data)
         if end == 0 and len(data) > self._limit:
             self._rest = b""
             self.at_boundary = False

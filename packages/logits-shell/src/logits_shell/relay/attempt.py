@@ -3,73 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Protocol
 
-from logits_shell.relay import framing
+from logits_shell.relay.framing import ResponseHead
+from logits_shell.relay.heads import request_head
 from logits_shell.relay.policy import (
     ExchangeObserver,
     Failure,
     FailureKind,
     Forward,
-    Headers,
+    Later,
     Outcome,
     OutcomeKind,
     PassiveObserver,
     Refusal,
-    RelayOptions,
-    RequestHead,
 )
-from logits_shell.relay.pool import UnreachableError, UpstreamPool
-from logits_shell.relay.request_body import RequestBody
-from logits_shell.relay.response import Response
+from logits_shell.relay.pool import UnreachableError
+from logits_shell.relay.ports import AttemptOwner
 from logits_shell.relay.upstream import UpstreamConnection
 
-
-class AttemptOwner(Protocol):
-    """The exchange that an attempt belongs to."""
-
-    head: RequestHead
-    body: RequestBody
-    response: Response
-    options: RelayOptions
-    pool: UpstreamPool
-
-    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Run `work` in a task that the process waits for when it drains."""
-        ...
-
-    def request_sent(self) -> None:
-        """Hear that the request is on its way."""
-        ...
-
-    def answer_started(self, headers: Headers) -> None:
-        """Hear that the upstream's head was written to the client."""
-        ...
-
-    def touched(self) -> None:
-        """Hear that the upstream spoke."""
-        ...
-
-    def upstream_writable(self, writable: bool) -> None:
-        """Hear that the upstream takes request bytes again, or doesn't."""
-        ...
-
-    def answer_complete(self) -> None:
-        """Hear that the whole answer was handed to the response."""
-        ...
-
-    def crashed(self, error: Exception) -> None:
-        """Hear that the app's own decision can't be carried out."""
-        ...
-
-    def replaced(self, decision: Forward | Refusal) -> None:
-        """Hear what shall be done in place of the answer of this attempt, which has ended."""
-        ...
-
-    def failed(self, failure: Failure, answer: Forward | Refusal | bytes | None, started: bool) -> None:
-        """Hear that this attempt failed and ended, and what the observer wants to be said."""
-        ...
+_PASSIVE = PassiveObserver()
 
 
 class Attempt:
@@ -78,23 +30,29 @@ class Attempt:
     Every way out goes through `_end`, which calls the observer's `on_end` exactly once.
     """
 
+    __slots__ = (
+        "_captured", "_captured_size", "_connection", "_ended", "_head", "_length", "_observer", "_owner",
+        "_relaying", "_retried_stale", "_status", "_task", "forward",
+    )  # fmt: skip
+
     def __init__(self, owner: AttemptOwner, forward: Forward) -> None:
         self.forward = forward
         self._owner = owner
-        self._observer: ExchangeObserver = forward.observer or PassiveObserver()
+        self._observer: ExchangeObserver = forward.observer or _PASSIVE
         self._connection: UpstreamConnection | None = None
         self._task: asyncio.Task[None] | None = None
         self._ended = False
         self._retried_stale = False
         self._status: int | None = None
-        self._headers: Headers = ()
+        self._head: ResponseHead | None = None
+        self._length: int | None = None
         self._relaying = False
         self._captured: list[bytes] | None = None
         self._captured_size = 0
 
     def start(self) -> None:
         """Send the request over an idle connection, or open one."""
-        connection = self._owner.pool.idle(self.forward.upstream)
+        connection = self._owner.pool.idle(self.forward.upstream, fresh=not self._owner.body.stays_replayable)
         if connection is not None:
             self._attach(connection)
         else:
@@ -115,43 +73,45 @@ class Attempt:
             self._fail(FailureKind.CLOSED)
 
     def _attach(self, connection: UpstreamConnection) -> None:
-        head, body, forward = self._owner.head, self._owner.body, self.forward
-        trusted = self._owner.options.trust_forwarded
-        fields = framing.request_fields(head, forward.headers, drop=forward.drop, trust_forwarded=trusted)
-        method = forward.method or head.method
+        owner, forward = self._owner, self.forward
         try:
-            raw = framing.request_head(method, forward.target, fields, body.framing_fields(forward.body))
+            framing = owner.body.framing_line(forward.body)
+            raw = request_head(owner.head, owner.facts, forward, framing, owner.first_hop)
         except ValueError as error:
             connection.abort()
             self._end(Outcome(OutcomeKind.DISCARDED))
-            self._owner.crashed(error)
+            owner.crashed(error)
             return
         self._connection = connection
-        connection.begin(self, head_only=method == "HEAD")
-        body.attach(connection, raw, forward.body)
-        self._owner.request_sent()
+        connection.begin(self, head_only=(forward.method or owner.head.method) == "HEAD")
+        owner.body.attach(connection, raw, forward.body)
+        owner.request_sent()
 
     # -- ResponseSink --------------------------------------------------------------------------------------
 
-    def upstream_head(self, status: int, headers: Headers) -> None:
+    def upstream_head(self, head: ResponseHead, length: int | None) -> None:
         """Pass the head on, or capture the body of an error that may be replaced."""
-        self._status = status
-        self._headers = headers
+        self._head = head
+        self._length = length
+        self._status = status = head.status
         committed = self._owner.response.started
-        is_events = dict(headers).get(b"content-type", b"").startswith(b"text/event-stream")
         replaceable = status >= 400 and self.forward.rewrite_error is not None
-        if replaceable or (committed and (status >= 400 or not is_events)):
+        if replaceable or (committed and (status >= 400 or not head.facts.events)):
             self._captured = []
         else:
-            self._begin_answer()
+            self._begin_answer(head, length)
 
-    def _begin_answer(self) -> None:
-        status, headers = self._status or 502, self._headers
-        rewritten = self._observer.on_head(status, headers)
-        if not self._owner.response.started:
-            self._owner.response.start(status, headers if rewritten is None else rewritten)
+    def _begin_answer(self, head: ResponseHead, length: int | None) -> None:
+        owner, events = self._owner, head.facts.events
+        added = self._observer.on_head(head.status, head.headers, events)
+        response = owner.response
+        if not response.started:
+            if not owner.body.complete:
+                # An answer before the body's end costs the connection, and the client must know.
+                response.keep_alive = False
+            response.start(head, None if events and self.forward.reshapes else length, added)
         self._relaying = True
-        self._owner.answer_started(headers)
+        owner.answer_started(events)
 
     def upstream_chunk(self, chunk: bytes) -> None:
         """Pass a piece on as the observer wants it."""
@@ -166,16 +126,17 @@ class Attempt:
         small = self._captured_size <= self._owner.options.error_bytes
         if small or not self._owner.response.started:
             captured.append(chunk)
-        if not small and not self._owner.response.started:
+        if not small and not self._owner.response.started and self._head is not None:
             self._captured = None
-            self._begin_answer()
+            self._begin_answer(self._head, self._length)
             for piece in captured:
                 self.upstream_chunk(piece)
 
     def upstream_flush(self) -> None:
         """Let go of what one read brought."""
-        self._owner.response.flush()
-        self._owner.touched()
+        owner = self._owner
+        owner.response.flush()
+        owner.watch.touched()
 
     def upstream_complete(self) -> None:
         """End the attempt; an error that was captured is replaced if the app has something better."""
@@ -190,12 +151,13 @@ class Attempt:
 
     def _replace(self) -> None:
         body = b"".join(self._captured or ())
-        status = self._status or 502
+        head = self._head
+        status, headers = (502, ()) if head is None else (head.status, head.headers)
         rewrite = self.forward.rewrite_error
-        decision = rewrite(status, self._headers, body) if rewrite is not None else None
+        decision = rewrite(status, headers, body) if rewrite is not None else None
         if decision is None:
             self._end(Outcome(OutcomeKind.COMPLETE, status))
-            self._owner.replaced(Refusal(status, body, self._headers))
+            self._owner.replaced(Refusal(status, body, headers))
         else:
             self._end(Outcome(OutcomeKind.DISCARDED, status))
             self._owner.replaced(decision)
@@ -258,3 +220,9 @@ class Attempt:
             return None
         self._ended = True
         return self._observer.on_end(outcome)
+
+
+def discard(decision: Forward | Later, kind: OutcomeKind) -> None:
+    """End a decision that isn't followed; a `Later` that was never asked has reserved nothing."""
+    if isinstance(decision, Forward) and decision.observer is not None:
+        decision.observer.on_end(Outcome(kind))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+NEVER = float("inf")
+"""A time that doesn't come."""
+
 
 class Deadline:
     """Calls back once its time has come; times are those of the event loop's clock in seconds.
@@ -18,36 +21,38 @@ class Deadline:
     def __init__(self, loop: asyncio.AbstractEventLoop, callback: Callable[[], None]) -> None:
         self._loop = loop
         self._callback = callback
-        self._at: float | None = None
+        self._at = NEVER
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
+        self._timer_at = NEVER
 
     def set(self, at: float | None) -> None:
         """Move the deadline to `at`, or take it back with None."""
-        self._at = at
-        if at is None or (self._timer is not None and self._timer_at <= at):
+        self._at = NEVER if at is None else at
+        if self._timer_at <= self._at:
             return
         if self._timer is not None:
             self._timer.cancel()
-        self._arm(at)
+        self._arm()
 
     def cancel(self) -> None:
         """Take the deadline back and let go of the timer."""
-        self._at = None
+        self._at = self._timer_at = NEVER
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _arm(self, at: float) -> None:
-        self._timer_at = at
-        self._timer = self._loop.call_at(at, self._fire)
+    def _arm(self) -> None:
+        self._timer_at = self._at
+        self._timer = self._loop.call_at(self._at, self._fire)
 
     def _fire(self) -> None:
         self._timer = None
-        if self._at is None:
+        self._timer_at = NEVER
+        if self._at == NEVER:
             return
-        if self._loop.time() < self._at:
-            self._arm(self._at)
+        # Timers of a coarse clock may fire a moment early; a millisecond more or less is no deadline.
+        if self._loop.time() + 0.001 < self._at:
+            self._arm()
             return
-        self._at = None
+        self._at = NEVER
         self._callback()

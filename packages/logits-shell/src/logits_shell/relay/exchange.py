@@ -13,62 +13,30 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections.abc import Coroutine
-from typing import Protocol, cast
+from typing import Any, cast
 
 from logits_core.errors import LogitsError
 from logits_shell.relay import framing
-from logits_shell.relay.attempt import Attempt
+from logits_shell.relay.attempt import Attempt, discard
+from logits_shell.relay.framing import Facts, ResponseHead
+from logits_shell.relay.options import Rejection
 from logits_shell.relay.policy import (
     COMMENT,
+    Decision,
     Failure,
     FailureKind,
     Forward,
-    Headers,
     KeepAlive,
-    Outcome,
+    Later,
     OutcomeKind,
     Refusal,
-    Rejection,
-    RelayOptions,
-    RelayPolicy,
     RequestHead,
     WaitingPolicy,
 )
-from logits_shell.relay.pool import UpstreamPool
+from logits_shell.relay.ports import ClientSide
 from logits_shell.relay.rejections import CLIENT_TOO_SLOW, INTERNAL, TOO_LARGE, for_failure
 from logits_shell.relay.request_body import RequestBody
 from logits_shell.relay.response import Response
-from logits_shell.relay.watch import Watch
-
-
-class ClientSide(Protocol):
-    """What an exchange needs of its client's connection."""
-
-    loop: asyncio.AbstractEventLoop
-
-    def write(self, data: bytes) -> None:
-        """Send bytes."""
-        ...
-
-    def hold_reading(self, held: bool) -> None:
-        """Stop or resume reading the request body."""
-        ...
-
-    def spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Run `work` in a task that the process waits for when it drains."""
-        ...
-
-    def set_deadline(self, at: float | None) -> None:
-        """Call `deadline_passed` at the loop time `at`."""
-        ...
-
-    def exchange_done(self, keep_alive: bool) -> None:
-        """Take the connection back after a proper end."""
-        ...
-
-    def abort(self) -> None:
-        """Break the connection so that the client sees a truncation."""
-        ...
 
 
 class Phase(enum.Enum):
@@ -82,68 +50,93 @@ class Phase(enum.Enum):
 
 
 class Exchange:
-    """One request and its response; see the module for the states."""
+    """One request and its response; see the module for the states.
+
+    Args:
+        head: The request's.
+        facts: What it says.
+        client: Whose it is.
+        length: Of the body, as announced.
+        keep_alive: Whether the client's connection may stay open.
+    """
+
+    __slots__ = (
+        "_attempt", "_attempts", "_client", "_continues", "_keep_alive", "_policy", "_task", "begun",
+        "body", "facts", "first_hop", "head", "options", "phase", "pool", "response", "watch",
+    )  # fmt: skip
 
     def __init__(
         self,
         head: RequestHead,
+        facts: Facts,
         client: ClientSide,
         *,
-        policy: RelayPolicy,
-        pool: UpstreamPool,
-        options: RelayOptions,
+        length: int | None,
         keep_alive: bool,
     ) -> None:
         self.head = head
-        self.options = options
-        self.pool = pool
-        self.body = RequestBody(head.headers, limit=policy.wants_body(head), replay_bytes=options.replay_bytes)
-        identity = ((framing.REQUEST_ID, head.request_id.encode("ascii")),) if head.request_id else ()
+        self.facts = facts
+        self.first_hop = client.first_hop
+        self.options = options = client.options
+        self.pool = client.pool
+        self._policy = policy = client.policy
+        limit = policy.wants_body(head)
+        self.body = RequestBody(length, chunked=bool(facts.codings), limit=limit, replay_bytes=options.replay_bytes)
         self.response = Response(
-            client,
+            client.write,
             head_only=head.method == "HEAD",
             http_version=head.http_version,
             keep_alive=keep_alive,
-            always=identity,
+            request_id=head.request_id,
         )
         self.phase = Phase.BODY
+        self.begun = False
         self._client = client
-        self._policy = policy
-        self._begun = False
+        # HTTP/1.0 knows no interim answers.
+        self._continues = facts.expect is not None and head.http_version != "1.0"
         self._task: asyncio.Task[None] | None = None
         self._attempt: Attempt | None = None
         self._attempts = 0
-        self._watch = Watch(client.loop, options, set_deadline=client.set_deadline, give_up=self._client_stalled)
+        self.watch = client.deadline
         self._keep_alive: KeepAlive | None = None
 
     # -- the client's side ---------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin: it's this exchange's turn on its connection."""
-        self._begun = True
-        if hasattr(self._policy, "keep_alive") and self.head.http_version != "1.0":
-            self._watch.life(self._show_life)
-        if self.body.over_limit:
-            self.reject(TOO_LARGE)
-            return
-        if not self.body.complete and self.head.header(b"expect") is not None:
-            self._client.write(framing.CONTINUE)
-        if self.body.limit is None:
+        self.begun = True
+        shows_life = self._client.shows_life and self.head.http_version != "1.0"
+        self.watch.begin(self._client_stalled, self._show_life if shows_life else None)
+        body = self.body
+        if body.limit is None:
             self._decide(None)
-        elif self.body.complete:
-            self._decide(self.body.whole())
+        elif body.over_limit:
+            self.reject(TOO_LARGE)
+        elif body.complete:
+            self._decide(body.whole())
         else:
-            self._watch.phase(self.options.body_seconds, self._client_too_slow)
+            self._say_continue()
+            self._client.hold_reading(False)
+            self.watch.phase(self.options.body_seconds, self._client_too_slow)
+
+    def _say_continue(self) -> None:
+        if self._continues and not self.body.complete and not self.response.started:
+            self._continues = False
+            self._client.write(framing.CONTINUE)
 
     def body_data(self, data: bytes) -> None:
         """Take a piece of the request body."""
         if self.phase is Phase.ENDED:
             return
         self.body.feed(data)
-        self._watch.heard()
-        if self._begun and self.body.over_limit:
+        if not self.begun:
+            if self.body.congested:
+                self._client.hold_reading(True)
+            return
+        self.watch.heard(len(data))
+        if self.body.over_limit:
             self.reject(TOO_LARGE)
-        elif self.body.congested:
+        elif self.body.limit is None and self.body.congested:
             self._client.hold_reading(True)
 
     def body_end(self) -> None:
@@ -151,11 +144,14 @@ class Exchange:
         if self.phase is Phase.ENDED:
             return
         self.body.finish()
-        if not self._begun:
+        if not self.begun:
             return
-        if self.phase is Phase.BODY:
-            self._decide(self.body.whole())
+        if self.phase is Phase.BODY and self.body.large:
+            self._client.loop.call_soon(self._decide_whole)
+        elif self.phase is Phase.BODY:
+            self._decide_whole()
         elif self.phase is Phase.ATTEMPTING and self._attempt is not None:
+            self._client.hold_reading(False)
             self._watch_upstream()
 
     def client_gone(self) -> None:
@@ -171,13 +167,13 @@ class Exchange:
         attempt, self._attempt = self._attempt, None
         if attempt is not None:
             attempt.abandon()
-        self.reject(rejection)
+        self.reject(TOO_LARGE if self.body.over_limit else rejection)
 
     def client_writable(self, writable: bool) -> None:
         """Pass the client's back-pressure to the upstream."""
         if self._attempt is not None:
             self._attempt.pause(not writable)
-        self._watch.stalled(not writable)
+        self.watch.stalled(not writable)
 
     def drain(self) -> None:
         """Let this be the last exchange of its connection."""
@@ -196,21 +192,42 @@ class Exchange:
 
     def _decide(self, body: bytes | None) -> None:
         self.phase = Phase.DECIDING
-        self._watch.phase(None, self._client_too_slow)
-        self._task = self.spawn(self._ask(body))
-
-    async def _ask(self, body: bytes | None) -> None:
         try:
-            decision = await self._policy.decide(self.head, body)
-        except LogitsError as error:
-            wait = None if error.retry_after is None else max(1, round(error.retry_after))
-            self.reject(Rejection(error.status, error.code.value, error.message, wait))
+            decided = self._policy.decide(self.head, body)
+        except Exception as error:  # noqa: BLE001 - the app's boundary: a bug must still answer the client
+            self._undecided(error)
             return
+        if isinstance(decided, (Forward, Refusal)):
+            self._follow(decided)
+        else:
+            self._wait_for(decided)
+
+    def _decide_whole(self) -> None:
+        if self.phase is Phase.BODY:
+            self._decide(self.body.whole())
+
+    def _wait_for(self, deciding: Coroutine[Any, Any, Decision]) -> None:
+        self.phase = Phase.DECIDING
+        self.watch.phase(None, self._client_too_slow)
+        self._task = self.spawn(self._await(deciding))
+        # A task that is cancelled before its first step would leave the coroutine open.
+        self._task.add_done_callback(lambda _: deciding.close())
+
+    async def _await(self, deciding: Coroutine[Any, Any, Decision]) -> None:
+        try:
+            decided = await deciding
         except Exception as error:  # noqa: BLE001 - the task boundary: a bug must still answer the client
-            self.crashed(error)
+            self._undecided(error)
             return
         self._task = None
-        self._follow(decision)
+        self._follow(decided)
+
+    def _undecided(self, error: Exception) -> None:
+        if isinstance(error, LogitsError):
+            wait = None if error.retry_after is None else max(1, round(error.retry_after))
+            self.reject(Rejection(error.status, error.code.value, error.message, wait))
+        else:
+            self.crashed(error)
 
     def crashed(self, error: Exception) -> None:
         """Answer 500 for a decision that failed or can't be carried out."""
@@ -218,19 +235,21 @@ class Exchange:
         self._attempt = None
         self.reject(INTERNAL)
 
-    def _follow(self, decision: Forward | Refusal) -> None:
+    def _follow(self, decision: Decision | Later) -> None:
+        if isinstance(decision, Forward) and self.phase is not Phase.ENDED and self._attempts < self.options.attempts:
+            self._attempts += 1
+            self.phase = Phase.ATTEMPTING
+            self._attempt = Attempt(self, decision)
+            self._attempt.start()
+            return
         if isinstance(decision, Refusal):
             self._refuse(decision)
             return
-        self._attempts += 1
-        if self.phase is Phase.ENDED or self._attempts > self.options.attempts:
-            gone = self.phase is Phase.ENDED
-            _discard(decision, OutcomeKind.CLIENT_GONE if gone else OutcomeKind.DISCARDED)
-            self.reject(for_failure(FailureKind.CLOSED))
+        if isinstance(decision, Later) and self.phase is not Phase.ENDED and self._attempts < self.options.attempts:
+            self._wait_for(decision.decide())
             return
-        self.phase = Phase.ATTEMPTING
-        self._attempt = Attempt(self, decision)
-        self._attempt.start()
+        discard(decision, OutcomeKind.CLIENT_GONE if self.phase is Phase.ENDED else OutcomeKind.DISCARDED)
+        self.reject(for_failure(FailureKind.CLOSED))
 
     # -- AttemptOwner --------------------------------------------------------------------------------------
 
@@ -240,58 +259,58 @@ class Exchange:
 
     def request_sent(self) -> None:
         """Wait for the upstream's head, or for the rest of the client's body."""
-        self._client.hold_reading(False)
         if self.body.complete:
             self._watch_upstream()
         else:
-            self._watch.phase(self.options.body_seconds, self._client_too_slow)
+            self._say_continue()
+            self._client.hold_reading(False)
+            self.watch.phase(self.options.body_seconds, self._client_too_slow)
 
-    def answer_started(self, headers: Headers) -> None:
+    def answer_started(self, events: bool) -> None:
         """From now on no other attempt is possible."""
         self.phase = Phase.ANSWERING
         self.body.drop()
-        if not dict(headers).get(b"content-type", b"").startswith(b"text/event-stream"):
-            self._watch.life(None)
-        self._watch.phase(self.options.idle_seconds, lambda: self._give_up(FailureKind.IDLE_TIMEOUT))
-
-    def touched(self) -> None:
-        """Note that the upstream spoke; the armed timer finds out for itself."""
-        self._watch.touched()
+        if not events:
+            self.watch.lifeless()
+        self.watch.phase(self.options.idle_seconds, self._upstream_idle)
 
     def upstream_writable(self, writable: bool) -> None:
         """Pass the upstream's back-pressure to the client."""
-        self._client.hold_reading(not writable)
-        if writable and not self.body.complete:
-            self._watch.phase(self.options.body_seconds, self._client_too_slow)
-        elif not writable:
-            self._watch.phase(self.options.idle_seconds, lambda: self._give_up(FailureKind.IDLE_TIMEOUT))
+        # A client whose body is here is heard on, or its leaving would go unnoticed.
+        self._client.hold_reading(not writable and not self.body.complete)
+        if self.phase is not Phase.ATTEMPTING or self.body.complete:
+            return
+        if writable:
+            self.watch.phase(self.options.body_seconds, self._client_too_slow)
+        else:
+            self.watch.phase(self.options.idle_seconds, self._upstream_idle)
 
     def answer_complete(self) -> None:
         """End properly; a body that is shorter than promised breaks the connection instead."""
         self._attempt = None
         self._finish()
 
-    def replaced(self, decision: Forward | Refusal) -> None:
+    def replaced(self, decision: Decision | Later) -> None:
         """Do something else in place of an upstream's error."""
         self._attempt = None
-        if isinstance(decision, Forward) and not self.body.replayable:
-            _discard(decision, OutcomeKind.DISCARDED)
+        if isinstance(decision, (Forward, Later)) and not self.body.replayable:
+            discard(decision, OutcomeKind.DISCARDED)
             self.reject(for_failure(FailureKind.CLOSED))
         else:
             self._follow(decision)
 
-    def failed(self, failure: Failure, answer: Forward | Refusal | bytes | None, started: bool) -> None:
+    def failed(self, failure: Failure, answer: Decision | Later | bytes | None, started: bool) -> None:
         """Say what the app wants to be said after a failure, or break off."""
         self._attempt = None
-        if isinstance(answer, Forward) and not failure.replayable:
-            _discard(answer, OutcomeKind.DISCARDED)
+        if isinstance(answer, (Forward, Later)) and not failure.replayable:
+            discard(answer, OutcomeKind.DISCARDED)
             answer = None
         if isinstance(answer, bytes) and self.response.open_ended:
             self.response.piece(answer)
             self._finish()
         elif started:
             self._break_off()
-        elif isinstance(answer, (Forward, Refusal)):
+        elif isinstance(answer, (Forward, Refusal, Later)):
             self._follow(answer)
         else:
             self.reject(for_failure(failure.kind))
@@ -308,10 +327,7 @@ class Exchange:
         if not self.body.complete:
             self.response.keep_alive = False
         if not self.response.started:
-            fields = tuple(field for field in refusal.headers if field[0] != b"content-length")
-            length = (b"content-length", b"%d" % len(refusal.body))
-            self.response.start(refusal.status, (*fields, length))
-            self.response.piece(refusal.body)
+            self.response.whole(refusal.status, refusal.headers, refusal.body)
             self._finish()
         elif self._keep_alive is not None and self.response.open_ended:
             self.response.piece(self._keep_alive.closing(refusal))
@@ -335,7 +351,7 @@ class Exchange:
 
     def _end(self) -> None:
         self.phase = Phase.ENDED
-        self._watch.stop()
+        self.watch.stop()
         task, self._task = self._task, None
         if task is not None and task is not asyncio.current_task(self._client.loop):
             task.cancel()
@@ -345,10 +361,10 @@ class Exchange:
     def deadline_passed(self) -> None:
         """Act on what is due."""
         if self.phase is not Phase.ENDED:
-            self._watch.passed()
+            self.watch.passed()
 
     def _watch_upstream(self) -> None:
-        self._watch.phase(self.options.first_byte_seconds, lambda: self._give_up(FailureKind.FIRST_BYTE_TIMEOUT))
+        self.watch.phase(self.options.first_byte_seconds, self._first_byte_late)
 
     def _show_life(self) -> bool:
         if self._keep_alive is None and self.phase is not Phase.ANSWERING:
@@ -357,7 +373,8 @@ class Exchange:
             if self._keep_alive is None:
                 return False
         if not self.response.started and self._keep_alive is not None:
-            self.response.start(self._keep_alive.status, self._keep_alive.headers)
+            facts = framing.facts_of_response(self._keep_alive.headers)
+            self.response.start(ResponseHead(self._keep_alive.status, self._keep_alive.headers, facts), None)
         self.response.piece(self._keep_alive.comment if self._keep_alive is not None else COMMENT)
         self.response.flush()
         return True
@@ -369,11 +386,10 @@ class Exchange:
     def _client_too_slow(self) -> None:
         self.client_failed(CLIENT_TOO_SLOW)
 
-    def _give_up(self, kind: FailureKind) -> None:
+    def _first_byte_late(self) -> None:
         if self._attempt is not None:
-            self._attempt.give_up(kind)
+            self._attempt.give_up(FailureKind.FIRST_BYTE_TIMEOUT)
 
-
-def _discard(forward: Forward, kind: OutcomeKind) -> None:
-    if forward.observer is not None:
-        forward.observer.on_end(Outcome(kind))
+    def _upstream_idle(self) -> None:
+        if self._attempt is not None:
+            self._attempt.give_up(FailureKind.IDLE_TIMEOUT)

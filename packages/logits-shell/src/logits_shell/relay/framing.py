@@ -1,108 +1,144 @@
-"""Message framing: which fields may pass, and how heads and chunks are written anew.
+"""Message framing: what the fields of a head say about where its message ends, and chunks.
 
-Nothing here reads a socket. A head is never forwarded as it came: the end-to-end fields are picked out,
-framing and forwarding fields are written by us, so that two parsers can't disagree about a message.
+Nothing here reads a socket. The parser below us has already refused conflicting lengths, bare line feeds,
+folded lines and bad chunk sizes; what it lets pass and still could be read in two ways is refused here.
 """
 
 from __future__ import annotations
 
-import http
 import re
 
-from logits_shell.relay.policy import Headers, Rejection, RequestHead
+import msgspec
 
-HOP_BY_HOP = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-connection",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-        b"http2-settings",
-    }
-)
-"""Fields that belong to one connection (RFC 9110 section 7.6.1)."""
-
-FRAMING = frozenset({b"content-length", b"expect"})
-"""Fields that the relay answers or writes itself."""
-
-FORWARDING = frozenset(
-    {
-        b"forwarded",
-        b"x-forwarded-for",
-        b"x-forwarded-proto",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-prefix",
-        b"x-forwarded-server",
-        b"x-real-ip",
-    }
-)
-"""Fields that only the first hop may set."""
+from logits_shell.relay.options import Rejection, RelayOptions
+from logits_shell.relay.policy import Headers, RequestHead
 
 REQUEST_ID = b"x-request-id"
-NEVER_NOMINATED = frozenset({b"host", b"content-length", b"transfer-encoding"})
 BODILESS = frozenset({204, 304})
 END_OF_CHUNKS = b"0\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+EVENT_STREAM = b"text/event-stream"
+CHUNK_OVERHEAD = 16
+"""Most bytes on the wire per body byte; a body of tiny chunks with long extensions costs more than it brings."""
 
-_DROPPED = HOP_BY_HOP | FRAMING
+_HEXADECIMAL = b"0123456789abcdefABCDEF"
+_SIZE_DIGITS = 10
+_NEVER_NOMINATED = frozenset({b"host", b"content-length", b"transfer-encoding", b"connection"})
+_NONE: frozenset[bytes] = frozenset()
+_OF_REQUESTS = frozenset(
+    {b"host", b"content-length", b"transfer-encoding", b"connection", b"expect", REQUEST_ID},
+)
+_OF_RESPONSES = frozenset({b"content-length", b"transfer-encoding", b"connection", b"content-type", b"keep-alive"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
-_ODD_TARGET = re.compile(rb"[^\x21-\x7e]|[\\#<>\"^`{|}]")
+_TARGET = bytes(code for code in range(0x21, 0x7F) if chr(code) not in '\\#<>"^`{|}')
+_READABLE = b'\\<>"^`{|}'
+_HOST = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~!$&'()*+;=:[]%-"
 _ODD_PATH = re.compile(r"%(?:2f|5c|00)|(?:^|/)(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE)
+_TIMEOUT = re.compile(rb"(?:^|[,\s])timeout\s*=\s*(\d{1,6})", re.IGNORECASE)
 
 
-def _status_line(status: int) -> bytes:
-    try:
-        phrase = http.HTTPStatus(status).phrase
-    except ValueError:
-        phrase = ""
-    return f"HTTP/1.1 {status} {phrase}\r\n".encode("ascii")
+class Facts(msgspec.Struct):
+    """What the fields of one head say about the message and its connection.
+
+    Attributes:
+        hosts: Values of Host.
+        length: The announced body length, None without one.
+        lengths: How many Content-Length fields there are.
+        codings: Values of Transfer-Encoding.
+        nominated: Fields that Connection names as its own.
+        expect: The last value of Expect, None without one.
+        request_id: The value of X-Request-Id, b"" without one.
+        events: Whether the body is an event stream.
+        idle_seconds: How long the peer says that it keeps the connection, None when it says nothing.
+    """
+
+    hosts: tuple[bytes, ...] = ()
+    length: int | None = None
+    lengths: int = 0
+    codings: tuple[bytes, ...] = ()
+    nominated: frozenset[bytes] = _NONE
+    expect: bytes | None = None
+    request_id: bytes = b""
+    events: bool = False
+    idle_seconds: int | None = None
+
+    @property
+    def chunked(self) -> bool:
+        """Whether the message announces chunks."""
+        return bool(self.codings)
 
 
-STATUS_LINES = tuple(_status_line(status) if status >= 100 else b"" for status in range(1000))
+class ResponseHead(msgspec.Struct):
+    """A response head as an upstream, or an app, has made it.
+
+    Attributes:
+        status: The status.
+        headers: All fields, names in lower case.
+        facts: What they say.
+        lines: What of the head goes to clients, b"" until it's first wanted.
+        lines_named: Whether it's for answers that have an `x-request-id` of the relay's.
+    """
+
+    status: int
+    headers: Headers
+    facts: Facts
+    lines: bytes = b""
+    lines_named: bool = False
 
 
-def end_to_end(headers: Headers, also: frozenset[bytes] = frozenset()) -> list[tuple[bytes, bytes]]:
-    """Return the fields that may pass on, without hop-by-hop, nominated, framing and `also` ones."""
-    dropped = _DROPPED | also if also else _DROPPED
-    nominated = _nominated(headers)
-    if nominated:
-        dropped = dropped | nominated
-    return [field for field in headers if field[0] not in dropped]
+def facts_of_request(headers: Headers) -> Facts:
+    """Survey the fields of a request head; names are in lower case."""
+    return _survey(headers, _OF_REQUESTS)
 
 
-def _nominated(headers: Headers) -> frozenset[bytes]:
-    names: set[bytes] = set()
+def facts_of_response(headers: Headers) -> Facts:
+    """Survey the fields of a response head; names are in lower case."""
+    return _survey(headers, _OF_RESPONSES)
+
+
+def _survey(headers: Headers, telling: frozenset[bytes]) -> Facts:
+    facts = Facts()
     for name, value in headers:
-        if name == b"connection":
-            names.update(token.strip().lower() for token in value.split(b","))
-    return frozenset(names) - NEVER_NOMINATED
-
-
-def content_length(headers: Headers) -> int | None:
-    """Return the announced body length, None without one; the parser has checked that it's a number."""
-    for name, value in headers:
+        if name not in telling:
+            continue
         if name == b"content-length":
-            return int(value)
-    return None
+            facts.length = int(value)
+            facts.lengths += 1
+        elif name == b"host":
+            facts.hosts += (value,)
+        elif name == b"content-type":
+            facts.events = value.startswith(EVENT_STREAM)
+        elif name == b"connection":
+            facts.nominated |= _names(value)
+        else:
+            _note_rare(facts, name, value)
+    return facts
+
+
+def _note_rare(facts: Facts, name: bytes, value: bytes) -> None:
+    if name == b"transfer-encoding":
+        facts.codings += (value,)
+    elif name == REQUEST_ID:
+        facts.request_id = value
+    elif name == b"expect":
+        facts.expect = value
+    else:
+        found = _TIMEOUT.search(value)
+        facts.idle_seconds = int(found[1]) if found else None
+
+
+def _names(value: bytes) -> frozenset[bytes]:
+    return frozenset(token.strip().lower() for token in value.split(b",")) - _NEVER_NOMINATED
+
+
+def accepted_request_id(value: bytes) -> str:
+    """Return a client's own `x-request-id` if it's well-formed (1 to 128 safe characters), else ""."""
+    return value.decode("ascii") if _REQUEST_ID.fullmatch(value) else ""
 
 
 def request_id(headers: Headers) -> str:
-    """Return the client's own `x-request-id` if it's well-formed (1 to 128 safe characters), else ""."""
-    for name, value in headers:
-        if name == REQUEST_ID:
-            return value.decode("ascii") if _REQUEST_ID.fullmatch(value) else ""
-    return ""
-
-
-def is_chunked(headers: Headers) -> bool:
-    """Say whether the message announces a chunked body."""
-    return any(name == b"transfer-encoding" for name, _ in headers)
+    """Return the well-formed `x-request-id` among the fields of a request, "" without one."""
+    return next((accepted_request_id(value) for name, value in headers if name == REQUEST_ID), "")
 
 
 def chunk(data: bytes) -> bytes:
@@ -110,107 +146,70 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-def check_head(head: RequestHead, target: bytes, header_count: int) -> Rejection | None:
-    """Return why a parsed request head is refused, None when it's fine.
+def whole_chunk(data: bytes) -> bytes:
+    """Return the content of bytes that are exactly one chunk without extensions, b"" for any others."""
+    end = data.find(b"\r\n", 0, _SIZE_DIGITS)
+    if end < 1 or data[:end].translate(None, _HEXADECIMAL):
+        return b""
+    size = int(data[:end], 16)
+    whole = size and len(data) == end + size + 4 and data.endswith(b"\r\n")
+    return data[end + 2 : -2] if whole else b""
 
-    The parser has already refused conflicting framing, bare line feeds, folded lines and bad chunk sizes.
-    """
-    if len(head.headers) > header_count:
-        return Rejection(431, "too-many-fields", f"The head has more than {header_count} fields; send fewer.")
-    return _check_target(head, target) or _check_fields(head)
+
+def is_odd_target(target: bytes) -> bool:
+    """Say whether a target has characters that must be percent-encoded."""
+    return bool(target.translate(None, _TARGET))
 
 
-def _check_target(head: RequestHead, target: bytes) -> Rejection | None:
+def check_request(head: RequestHead, target: bytes, facts: Facts, options: RelayOptions) -> Rejection | None:
+    """Return why a parsed request head is refused, None when it's fine."""
+    if len(head.headers) > options.header_count:
+        return Rejection(431, "too-many-fields", f"The head has more than {options.header_count} fields; send fewer.")
+    if head.http_version not in {"1.1", "1.0"}:
+        return Rejection(505, "unknown-version", "This server speaks HTTP/1.1; send that.")
+    return _check_target(head, target, options.odd_paths) or _check_host(head, facts) or _check_body(head, facts)
+
+
+def _check_target(head: RequestHead, target: bytes, odd_paths: bool) -> Rejection | None:
     if head.method == "CONNECT":
         return Rejection(405, "connect-refused", "CONNECT is not offered here; send an ordinary request.")
     if not target.startswith(b"/") and not (target == b"*" and head.method == "OPTIONS"):
         return Rejection(400, "odd-target", "The request target must be a path that starts with '/'.")
-    if _ODD_TARGET.search(target):
+    if is_odd_target(target.translate(None, _READABLE) if odd_paths else target):
         return Rejection(400, "odd-target", "The request target has characters that must be percent-encoded.")
-    if _ODD_PATH.search(head.path):
+    path = head.path
+    if not odd_paths and ("%" in path or "/." in path) and _ODD_PATH.search(path):
         return Rejection(400, "odd-target", "The path has dot segments or encoded slashes; send it normalised.")
     return None
 
 
-def _check_fields(head: RequestHead) -> Rejection | None:
-    hosts = [value for name, value in head.headers if name == b"host"]
-    if len(hosts) > 1:
+def _check_host(head: RequestHead, facts: Facts) -> Rejection | None:
+    if len(facts.hosts) > 1:
         return Rejection(400, "duplicate-host", "The head has more than one Host field; send one.")
-    if not hosts and head.http_version == "1.1":
+    if not facts.hosts:
+        if head.http_version == "1.0":
+            return None
         return Rejection(400, "missing-host", "HTTP/1.1 needs a Host field; add it.")
-    if head.http_version == "1.0" and is_chunked(head.headers):
-        return Rejection(400, "bad-framing", "HTTP/1.0 has no Transfer-Encoding; send Content-Length.")
-    expect = head.header(b"expect")
-    if expect is not None and expect.lower() != b"100-continue":
+    if facts.hosts[0].translate(None, _HOST):
+        return Rejection(400, "odd-host", "The Host field is no host name with an optional port; mend it.")
+    return None
+
+
+def _check_body(head: RequestHead, facts: Facts) -> Rejection | None:
+    if facts.codings:
+        if head.http_version == "1.0":
+            return Rejection(400, "bad-framing", "HTTP/1.0 has no Transfer-Encoding; send Content-Length.")
+        if not _only_chunked(facts):
+            return Rejection(400, "bad-framing", "Transfer-Encoding must be 'chunked', alone and once.")
+    if facts.expect is not None and facts.expect.lower() != b"100-continue":
         return Rejection(417, "unknown-expectation", "Only 'Expect: 100-continue' is understood.")
     return None
 
 
-def forwarding_fields(head: RequestHead, scheme: str = "http") -> list[tuple[bytes, bytes]]:
-    """Return the forwarding fields that the first trusted hop sets for this request."""
-    client = head.client.encode("ascii", "replace")
-    host = head.header(b"host") or b""
-    proto = scheme.encode("ascii")
-    node = b'"[%b]"' % client if b":" in client else client
-    quoted = host.replace(b"\\", b"").replace(b'"', b"")
-    return [
-        (b"x-forwarded-for", client),
-        (b"x-forwarded-proto", proto),
-        (b"x-forwarded-host", host),
-        (b"forwarded", b'for=%b;host="%b";proto=%b' % (node or b"unknown", quoted, proto)),
-    ]
+def _only_chunked(facts: Facts) -> bool:
+    return len(facts.codings) == 1 and facts.codings[0].lower() == b"chunked" and facts.length is None
 
 
-def _is_forged_spelling(name: bytes) -> bool:
-    # Upstreams that map '_' to '-' would take these for fields that only the relay may set.
-    return b"_" in name and name.replace(b"_", b"-") in FORWARDING
-
-
-def request_fields(
-    head: RequestHead, replaced: Headers, *, drop: frozenset[bytes], trust_forwarded: bool
-) -> list[tuple[bytes, bytes]]:
-    """Return the fields to send upstream, framing excluded; `replaced` wins over the client's own."""
-    if head.request_id:
-        replaced = (*replaced, (REQUEST_ID, head.request_id.encode("ascii")))
-    overridden = drop.union(name for name, _ in replaced)
-    if trust_forwarded:
-        fields = end_to_end(head.headers, overridden)
-    else:
-        fields = end_to_end(head.headers, overridden | FORWARDING)
-        fields += [field for field in forwarding_fields(head) if field[0] not in overridden]
-    fields = [field for field in fields if not _is_forged_spelling(field[0])]
-    fields.extend(replaced)
-    return fields
-
-
-def request_head(method: str, target: str, fields: list[tuple[bytes, bytes]], framing: Headers) -> bytes:
-    """Write a request head.
-
-    Raises:
-        ValueError: a field or the target would break the framing.
-    """
-    raw_target = target.encode("ascii")
-    if _ODD_TARGET.search(raw_target):
-        raise ValueError("the target has characters that must be percent-encoded")
-    return _head(f"{method} {target} HTTP/1.1\r\n".encode("ascii"), fields, framing)
-
-
-def response_head(status: int, fields: list[tuple[bytes, bytes]], framing: Headers) -> bytes:
-    """Write a response head.
-
-    Raises:
-        ValueError: a field would break the framing.
-    """
-    return _head(STATUS_LINES[status], fields, framing)
-
-
-def _head(first: bytes, fields: list[tuple[bytes, bytes]], framing: Headers) -> bytes:
-    lines = [first]
-    lines += [b"%b: %b\r\n" % field for field in fields]
-    lines += [b"%b: %b\r\n" % field for field in framing]
-    lines.append(b"\r\n")
-    raw = b"".join(lines)
-    # What was parsed can't hold a line end; what an app added could.
-    if not raw.count(b"\n") == raw.count(b"\r") == len(lines):
-        raise ValueError("a field would break the framing")
-    return raw
+def is_sound_response(facts: Facts) -> bool:
+    """Say whether a response's framing can be read in one way only."""
+    return _only_chunked(facts) if facts.codings else facts.lengths < 2

@@ -6,15 +6,16 @@ An app implements `RelayPolicy`; the engine asks it three questions per request,
 2. `wants_body(head)`: must the body be read (and how much of it at most) before you can decide?
 3. `decide(head, body)`: where does it go (`Forward`) or what is the answer (`Refusal`)?
 
+A `Later` in place of a `Forward` after a failure waits for one.
+
 Every `Forward` may carry an `ExchangeObserver`. Its `on_end` is called exactly once for each `Forward`
 that `decide`, `on_failure` or `rewrite_error` returned, on every path out of the exchange, so load that
 was reserved when the `Forward` was made can always be released there.
 """
 
 import enum
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 import msgspec
 
@@ -26,16 +27,31 @@ COMMENT = b": keep-alive\n\n"
 """An event-stream comment; the empty line makes it a whole event for strict readers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Upstream:
+class Upstream(msgspec.Struct, frozen=True):
     """Where a request can be sent: a host name or address, and a TCP port."""
 
     host: str
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class RequestHead:
+class Shared:
+    """What all requests with the same head have in common; what was found out for one of them holds for the others.
+
+    Attributes:
+        lines: The relay's: what goes upstream of the head.
+        lines_for: The relay's: what decision that was made for.
+        known: The app's, which may keep here whatever it likes; None at first.
+    """
+
+    __slots__ = ("known", "lines", "lines_for")
+
+    def __init__(self) -> None:
+        self.lines = b""
+        self.lines_for: object = None
+        self.known: object = None
+
+
+class RequestHead(msgspec.Struct, frozen=True):
     """A request head after the strict checks of the relay.
 
     Attributes:
@@ -46,6 +62,7 @@ class RequestHead:
         http_version: "1.0" or "1.1".
         client: The peer's address, "" when the transport has none.
         request_id: Accepted from `x-request-id` or made; "" when the options don't ask for ids.
+        shared: Belongs to all requests that have the same method, target and fields, but for the length.
     """
 
     method: str
@@ -55,6 +72,7 @@ class RequestHead:
     http_version: str = "1.1"
     client: str = ""
     request_id: str = ""
+    shared: Shared = msgspec.field(default_factory=Shared)
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a field (lower-case `name`), or None."""
@@ -64,8 +82,7 @@ class RequestHead:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """An answer that the relay sends by itself instead of asking an upstream."""
 
     status: int
@@ -85,8 +102,7 @@ class FailureKind(enum.Enum):
     DRAINED = "drained"
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """One upstream failure.
 
     Attributes:
@@ -101,7 +117,7 @@ class Failure:
     replayable: bool
 
 
-class OutcomeKind(enum.Enum):
+class OutcomeKind(enum.StrEnum):
     """How one attempt at an upstream ended."""
 
     COMPLETE = "complete"
@@ -110,8 +126,7 @@ class OutcomeKind(enum.Enum):
     DISCARDED = "discarded"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """The end of one attempt.
 
     Attributes:
@@ -132,23 +147,20 @@ class ExchangeObserver(Protocol):
     Subclass `PassiveObserver` to implement only some of them.
     """
 
-    def on_head(self, status: int, headers: Headers) -> Headers | None:
-        """See the upstream's head; return other end-to-end headers to send, or None to keep them.
-
-        Leave `content-length` out of the returned headers when `on_chunk` changes lengths.
-        """
+    def on_head(self, status: int, headers: Headers, events: bool) -> Headers:
+        """See the upstream's head, and whether an event stream follows; return fields to add to it."""
         ...
 
     def on_chunk(self, chunk: bytes) -> bytes | None:
         """See a piece of the body; return what to send in its place, or None to pass it untouched."""
         ...
 
-    def on_failure(self, failure: Failure, started: bool) -> "Forward | Refusal | bytes | None":
+    def on_failure(self, failure: Failure, started: bool) -> "Forward | Refusal | Later | bytes | None":
         """Say what the client gets after an upstream failure.
 
-        Before the first byte (`started` False): another `Forward` (only when `failure.replayable`), a
-        `Refusal`, or None for the relay's own 502/504. After it: closing bytes that end the body
-        properly, or None to break the connection so that the client sees the truncation.
+        Before the first byte (`started` False): another `Forward` or a `Later` (only when
+        `failure.replayable`), a `Refusal`, or None for the relay's own 502/504. After it: closing bytes that
+        end the body properly, or None to break the connection so that the client sees the truncation.
         """
         ...
 
@@ -160,15 +172,15 @@ class ExchangeObserver(Protocol):
 class PassiveObserver:
     """An `ExchangeObserver` that changes nothing."""
 
-    def on_head(self, status: int, headers: Headers) -> Headers | None:
-        """Keep the headers."""
-        return None
+    def on_head(self, status: int, headers: Headers, events: bool) -> Headers:
+        """Add nothing."""
+        return ()
 
     def on_chunk(self, chunk: bytes) -> bytes | None:
         """Pass the piece untouched."""
         return None
 
-    def on_failure(self, failure: Failure, started: bool) -> "Forward | Refusal | bytes | None":
+    def on_failure(self, failure: Failure, started: bool) -> "Forward | Refusal | Later | bytes | None":
         """Leave the answer to the relay."""
         return None
 
@@ -177,8 +189,7 @@ class PassiveObserver:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Forward:
+class Forward(msgspec.Struct, frozen=True):
     """Where to send a request, and how.
 
     Attributes:
@@ -188,10 +199,11 @@ class Forward:
         body: Replaces the request body when not None.
         observer: Watches the exchange.
         rewrite_error: Called with status, headers and the whole body (at most `error_bytes` of the
-            options) of an upstream answer >= 400; returns what to send instead, another `Forward` to try,
-            or None to pass the answer on.
+            options) of an upstream answer >= 400; returns what to send instead, another `Forward` to try, a
+            `Later` to wait for one, or None to pass the answer on.
         method: Replaces the request's method when not None.
         drop: Names of the client's fields that stay here.
+        reshapes: Whether the observer changes the length of event streams.
     """
 
     upstream: Upstream
@@ -199,13 +211,28 @@ class Forward:
     headers: Headers = ()
     body: bytes | None = None
     observer: ExchangeObserver | None = None
-    rewrite_error: "Callable[[int, Headers, bytes], Forward | Refusal | None] | None" = None
+    rewrite_error: "Callable[[int, Headers, bytes], Forward | Refusal | Later | None] | None" = None
     method: str | None = None
     drop: frozenset[bytes] = frozenset()
+    reshapes: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class KeepAlive:
+Decision = Forward | Refusal
+"""What a policy decides: a destination or an answer."""
+
+
+class Later(msgspec.Struct, frozen=True):
+    """A decision after a failed attempt that must be waited for, such as a place that comes free.
+
+    Attributes:
+        decide: Called at most once, for a coroutine that is cancelled at once when the client leaves. It isn't
+            called when the client has left already or nothing more may be tried, so it alone may reserve.
+    """
+
+    decide: "Callable[[], Coroutine[Any, Any, Decision]]"
+
+
+class KeepAlive(msgspec.Struct, frozen=True):
     """Signs of life for a client that waits for an event stream.
 
     After `sign_of_life_seconds` (see `RelayOptions`) without a byte the relay commits `status` and `headers`
@@ -234,10 +261,12 @@ class RelayPolicy(Protocol):
         """Return how many body bytes may be buffered before `decide`, or None to stream them through."""
         ...
 
-    async def decide(self, head: RequestHead, body: bytes | None) -> Forward | Refusal:
-        """Choose the destination; cancelled at once when the client leaves.
+    def decide(self, head: RequestHead, body: bytes | None) -> Decision | Coroutine[Any, Any, Decision]:
+        """Choose the destination, or return a coroutine that does when there is something to wait for.
 
-        `body` is None when `wants_body` was None. A raised `LogitsError` becomes a rejection.
+        `body` is None when `wants_body` was None. A raised `LogitsError` becomes a rejection. A coroutine runs
+        in a task of its own and is cancelled at once when the client leaves; a decision that is returned as
+        it is costs no task. An `async def` is a valid implementation.
         """
         ...
 
@@ -251,78 +280,3 @@ class WaitingPolicy(RelayPolicy, Protocol):
         Asked at most once per request, when nothing was sent for `sign_of_life_seconds`.
         """
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """A refusal of the relay itself, before an app put it into its dialect.
-
-    Attributes:
-        status: HTTP status.
-        reason: Stable machine-readable word, such as "bad-framing" or "upstream-unreachable".
-        message: What was wrong and how to mend it, for people.
-        retry_after: Seconds after which a retry may help, or None.
-    """
-
-    status: int
-    reason: str
-    message: str
-    retry_after: int | None = None
-
-
-def problem_rejection(rejection: Rejection, head: RequestHead | None) -> Refusal:
-    """Render a rejection as an RFC 9457 problem document (the default dialect)."""
-    document = {
-        "type": f"urn:logits:relay:{rejection.reason}",
-        "title": rejection.reason.replace("-", " ").capitalize(),
-        "status": rejection.status,
-        "detail": rejection.message,
-    }
-    headers: Headers = ((b"content-type", b"application/problem+json"),)
-    if rejection.retry_after is not None:
-        headers += ((b"retry-after", str(rejection.retry_after).encode()),)
-    return Refusal(rejection.status, msgspec.json.encode(document), headers)
-
-
-@dataclass(frozen=True, slots=True)
-class RelayOptions:
-    """Bounds and deadlines of the relay; bytes and seconds.
-
-    Attributes:
-        head_bytes: Largest request head.
-        header_count: Most header fields in a head.
-        head_seconds: Time for a whole head once its connection is open or its first byte is there.
-        body_seconds: Longest silence of a client inside a request body.
-        keep_alive_seconds: How long an idle client connection stays open.
-        connect_seconds: Time to resolve and connect.
-        first_byte_seconds: Time from the whole request to the upstream's response head.
-        idle_seconds: Longest silence of an upstream inside a response body.
-        write_seconds: Longest time that a client may refuse to read.
-        replay_bytes: Streamed request bytes kept so that a stale pooled connection can be retried.
-        error_bytes: Largest upstream error body that `rewrite_error` sees.
-        attempts: Most upstream attempts for one request.
-        sign_of_life_seconds: Silence after which a `WaitingPolicy` is asked for a sign of life.
-        connections: Most open client connections; more are answered 503.
-        trust_forwarded: Keep inbound Forwarded/X-Forwarded-* (inner hops) instead of rebuilding them.
-        new_request_id: Makes an `x-request-id` for requests without a well-formed one; it's sent upstream and
-            returned with every answer. None leaves the field alone.
-        reject: Puts the relay's own refusals into the app's dialect.
-    """
-
-    head_bytes: int = 65_536
-    header_count: int = 128
-    head_seconds: float = 10.0
-    body_seconds: float = 30.0
-    keep_alive_seconds: float = 75.0
-    connect_seconds: float = 2.0
-    first_byte_seconds: float = 600.0
-    idle_seconds: float = 300.0
-    write_seconds: float = 60.0
-    replay_bytes: int = 65_536
-    error_bytes: int = 65_536
-    attempts: int = 3
-    sign_of_life_seconds: float = 15.0
-    connections: int = 8192
-    trust_forwarded: bool = False
-    new_request_id: Callable[[], str] | None = None
-    reject: Callable[[Rejection, RequestHead | None], Refusal] = field(default=problem_rejection)

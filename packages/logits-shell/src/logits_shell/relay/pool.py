@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 
 from logits_shell.relay.addresses import AddressBook
+from logits_shell.relay.familiar import Familiar
+from logits_shell.relay.framing import ResponseHead
 from logits_shell.relay.policy import FailureKind, Upstream
 from logits_shell.relay.upstream import UpstreamConnection
+
+FRESH_SECONDS = 1.0
+"""Idle for less than this, a connection is taken for live even by a request that can't be sent twice."""
 
 
 class UnreachableError(Exception):
@@ -26,33 +32,60 @@ class UpstreamPool:
     """Keeps connections of finished exchanges for the next ones.
 
     Args:
-        idle_seconds: How long an idle connection is kept; stay below the upstreams' own keep-alive time.
+        idle_seconds: How long an idle connection is kept at most: below the 5 s after which common engines
+            close theirs. An upstream's own `Keep-Alive: timeout` shortens it.
         idle_per_upstream: Most idle connections to one upstream; the oldest is closed for a newer one.
         addresses: Resolves names.
+        tls: Trust for connections that speak TLS; without it they speak plainly.
     """
 
     def __init__(
         self,
         *,
-        idle_seconds: float = 30.0,
+        idle_seconds: float = 4.0,
         idle_per_upstream: int = 64,
         addresses: AddressBook | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
+        self._tls = tls
         self._idle_seconds = idle_seconds
         self._idle_per_upstream = idle_per_upstream
         self._addresses = addresses or AddressBook()
+        self._familiar = Familiar[ResponseHead]()
         self._idle: dict[Upstream, deque[UpstreamConnection]] = {}
         self._open: set[UpstreamConnection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
+        self._known_loop: asyncio.AbstractEventLoop | None = None
 
-    def idle(self, upstream: Upstream) -> UpstreamConnection | None:
-        """Take the most recently used idle connection, None when there is none."""
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        # To ask for the running loop is a system call, which is much for each request.
+        self._known_loop = loop = self._known_loop or asyncio.get_running_loop()
+        return loop
+
+    def idle(self, upstream: Upstream, *, fresh: bool = False) -> UpstreamConnection | None:
+        """Take the most recently used idle connection, None when there is none.
+
+        A connection that its upstream may be closing at this moment isn't given out.
+
+        Args:
+            upstream: Where it shall lead.
+            fresh: Only one that was in use a moment ago: the request can't be sent twice.
+        """
         waiting = self._idle.get(upstream)
+        if not waiting:
+            return None
+        now = self._loop.time()
         while waiting:
             connection = waiting.pop()
-            if connection.usable:
-                return connection
+            age = now - connection.idle_since
+            if connection.usable and age < self._idle_seconds and age < connection.kept_seconds:
+                if not fresh or age < FRESH_SECONDS:
+                    return connection
+                waiting.append(connection)
+                return None
+            connection.abort()
         return None
 
     async def connect(self, upstream: Upstream, seconds: float) -> UpstreamConnection:
@@ -78,7 +111,11 @@ class UpstreamPool:
         for address in addresses:
             try:
                 _, connection = await loop.create_connection(
-                    lambda: UpstreamConnection(upstream, self._release), address, upstream.port
+                    lambda: UpstreamConnection(upstream, self._release, self._familiar),
+                    address,
+                    upstream.port,
+                    ssl=self._tls,
+                    server_hostname=upstream.host if self._tls else None,
                 )
             except OSError as error:
                 failure = error
@@ -109,9 +146,11 @@ class UpstreamPool:
             if waiting is not None and connection in waiting:
                 waiting.remove(connection)
             return
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         connection.idle_since = loop.time()
-        waiting = self._idle.setdefault(connection.upstream, deque())
+        waiting = self._idle.get(connection.upstream)
+        if waiting is None:
+            waiting = self._idle[connection.upstream] = deque()
         waiting.append(connection)
         if len(waiting) > self._idle_per_upstream:
             waiting.popleft().abort()
@@ -119,7 +158,7 @@ class UpstreamPool:
             self._sweeper = loop.call_later(self._idle_seconds, self._sweep)
 
     def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
+        loop = self._loop
         oldest = loop.time() - self._idle_seconds
         for upstream, waiting in list(self._idle.items()):
             while waiting and waiting[0].idle_since <= oldest:

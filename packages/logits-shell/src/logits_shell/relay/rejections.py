@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from logits_shell.relay.policy import FailureKind, Rejection
+from logits_shell.relay.options import Rejection
+from logits_shell.relay.policy import FailureKind
 
 TOO_LARGE = Rejection(413, "body-too-large", "The request body is larger than this server takes; send less.")
 HEAD_TOO_LARGE = Rejection(431, "head-too-large", "The request head is too large; send fewer or shorter fields.")

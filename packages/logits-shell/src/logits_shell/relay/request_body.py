@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 from logits_shell.relay import framing
-from logits_shell.relay.policy import Headers
 from logits_shell.relay.upstream import UpstreamConnection
+
+LARGE_BYTES = 262_144
+"""What takes long enough to read that whatever follows had better wait for its own turn of the loop."""
 
 
 class RequestBody:
     """Collects a request body and sends it to whichever upstream connection is attached.
 
-    Until a connection is attached all bytes are kept, and `congested` asks for the client to be paused.
+    Until a connection is attached all bytes are kept; once `congested`, the client of a streamed body, or of
+    one whose turn hasn't come, should be paused.
     Afterwards bytes are passed on as they come; the first `replay_bytes` are kept so that the request can
     be sent again if a pooled connection turns out to be stale.
 
     Args:
-        headers: The request's fields, which announce the length or chunks.
+        length: What the head announces, None for nothing; without it and chunks the body is complete at once.
+        chunked: Whether the head announces chunks.
         limit: Most bytes that may be buffered for a decision; None streams.
         replay_bytes: Most bytes kept of a streamed body.
     """
 
-    def __init__(self, headers: Headers, *, limit: int | None, replay_bytes: int) -> None:
-        self.length = framing.content_length(headers)
-        self.chunked = framing.is_chunked(headers)
+    __slots__ = ("_connection", "_kept", "_replay_bytes", "chunked", "complete", "length", "limit", "size")
+
+    def __init__(self, length: int | None, *, chunked: bool, limit: int | None, replay_bytes: int) -> None:
+        self.length = length
+        self.chunked = chunked
         self.limit = limit
-        self.complete = False
+        self.complete = not chunked and not length
         self._replay_bytes = replay_bytes
         self._kept: list[bytes] | None = []
-        self._size = 0
+        self.size = 0
         self._connection: UpstreamConnection | None = None
 
     @property
@@ -38,7 +44,12 @@ class RequestBody:
     @property
     def over_limit(self) -> bool:
         """Whether the body is, or is announced to be, larger than may be buffered."""
-        return self.limit is not None and max(self._size, self.length or 0) > self.limit
+        return self.limit is not None and max(self.size, self.length or 0) > self.limit
+
+    @property
+    def large(self) -> bool:
+        """Whether so much has come that others should have a turn before it's looked at."""
+        return self.size > LARGE_BYTES
 
     @property
     def replayable(self) -> bool:
@@ -46,18 +57,31 @@ class RequestBody:
         return self._kept is not None
 
     @property
+    def stays_replayable(self) -> bool:
+        """Whether everything will still be at hand when the request has been sent."""
+        if self.limit is not None or self.complete:
+            return self._kept is not None
+        return self._kept is not None and self.length is not None and self.length <= self._replay_bytes
+
+    @property
     def congested(self) -> bool:
-        """Whether a streamed body waits for a connection and should wait at the client instead."""
-        return self.limit is None and self._connection is None and self._size > self._replay_bytes
+        """Whether more has come than shall be held here until a connection is attached."""
+        return self._connection is None and self.size > self._replay_bytes
+
+    def fill(self, data: bytes) -> None:
+        """Take all of it at once."""
+        self.size = len(data)
+        self._kept = [data]
+        self.complete = True
 
     def feed(self, data: bytes) -> None:
         """Take a piece from the client."""
-        self._size += len(data)
+        self.size += len(data)
         if self._kept is not None:
             self._kept.append(data)
         if self._connection is not None:
             self._connection.write(framing.chunk(data) if self.chunked else data)
-            if self._size > self._replay_bytes:
+            if self.size > self._replay_bytes:
                 self._kept = None
 
     def finish(self) -> None:
@@ -75,15 +99,15 @@ class RequestBody:
             kept[:] = [b"".join(kept)]
         return kept[0] if kept else b""
 
-    def framing_fields(self, replacement: bytes | None) -> Headers:
-        """Return the fields that frame the body upstream."""
+    def framing_line(self, replacement: bytes | None) -> bytes:
+        """Return the field line that frames the body upstream, b"" for no body."""
         if replacement is not None:
-            return ((b"content-length", b"%d" % len(replacement)),)
+            return b"content-length: %d\r\n" % len(replacement)
         if self.limit is not None and self.expected:
-            return ((b"content-length", b"%d" % self._size),)
+            return b"content-length: %d\r\n" % self.size
         if self.chunked:
-            return ((b"transfer-encoding", b"chunked"),)
-        return () if self.length is None else ((b"content-length", b"%d" % self.length),)
+            return b"transfer-encoding: chunked\r\n"
+        return b"" if self.length is None else b"content-length: %d\r\n" % self.length
 
     def attach(self, connection: UpstreamConnection, head: bytes, replacement: bytes | None) -> None:
         """Send `head` and what is there of the body in one write, and the rest as it comes."""
@@ -91,16 +115,16 @@ class RequestBody:
             connection.write(head + (self.whole() if replacement is None else replacement))
             connection.sent = True
             return
-        parts = [head]
-        for data in self._kept or ():
-            parts.append(framing.chunk(data) if self.chunked else data)
-        if self.complete and self.chunked:
-            parts.append(framing.END_OF_CHUNKS)
-        connection.write(b"".join(parts))
+        kept = self._kept or ()
+        if self.chunked:
+            end = framing.END_OF_CHUNKS if self.complete else b""
+            connection.write(b"".join((head, *map(framing.chunk, kept), end)))
+        else:
+            connection.write(b"".join((head, *kept)))
         connection.sent = self.complete
         if not self.complete:
             self._connection = connection
-            if self._size > self._replay_bytes:
+            if self.size > self._replay_bytes:
                 self._kept = None
 
     def detach(self) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
 
-from logits_shell.relay import framing
+from logits_shell.relay import framing, heads
+from logits_shell.relay.framing import ResponseHead
 from logits_shell.relay.policy import Headers
 
-
-class ByteSink(Protocol):
-    """Where response bytes go: the client's connection."""
-
-    def write(self, data: bytes) -> None:
-        """Send bytes."""
-        ...
+_CHUNKED = b"transfer-encoding: chunked\r\n"
+_CLOSE = b"connection: close\r\n"
+_KEEP_ALIVE = b"connection: keep-alive\r\n"
 
 
 class Response:
@@ -22,62 +19,72 @@ class Response:
     Pieces are gathered until `flush`, so that all that one upstream read brought leaves in one write.
 
     Args:
-        sink: The client's connection.
+        write: Sends bytes to the client.
         head_only: The request was a HEAD: no body is sent whatever the head announces.
         http_version: The client's; "1.0" knows no chunks.
         keep_alive: Whether the connection shall stay open; set False any time before `start`.
-        always: Fields of every head; they replace an upstream's own.
+        request_id: Sent with the head; "" for none.
     """
+
+    __slots__ = (
+        "_bodiless", "_chunked", "_head_only", "_http_version", "_length", "_out", "_request_id", "_write",
+        "keep_alive", "sent", "started",
+    )  # fmt: skip
 
     def __init__(
         self,
-        sink: ByteSink,
+        write: Callable[[bytes], None],
         *,
         head_only: bool,
         http_version: str,
         keep_alive: bool,
-        always: Headers = (),
+        request_id: str = "",
     ) -> None:
-        self._always = always
         self.keep_alive = keep_alive
         self.started = False
         self.sent = 0
-        self._sink = sink
+        self._write = write
         self._head_only = head_only
         self._http_version = http_version
+        self._request_id = request_id
         self._chunked = False
         self._length: int | None = None
         self._bodiless = False
         self._out: list[bytes] = []
 
-    def start(self, status: int, headers: Headers) -> None:
-        """Write the head; a `content-length` among the end-to-end `headers` decides the framing.
+    def start(self, head: ResponseHead, length: int | None, added: Headers = ()) -> None:
+        """Write the head; `length`, when it's known, decides the framing.
 
         Raises:
             ValueError: a field would break the framing; nothing is written.
         """
-        fields = framing.end_to_end(headers, frozenset(name for name, _ in self._always))
-        fields += self._always
-        self._length = framing.content_length(headers)
+        status = head.status
+        self._length = length
         self._bodiless = self._head_only or status in framing.BODILESS or status < 200
-        extra = self._framing_fields(status)
+        lines = self._framing_line(status)
         if not self.keep_alive:
-            extra.append((b"connection", b"close"))
+            lines += _CLOSE
         elif self._http_version == "1.0":
-            extra.append((b"connection", b"keep-alive"))
-        self._out.append(framing.response_head(status, fields, tuple(extra)))
+            lines += _KEEP_ALIVE
+        self._out.append(heads.response_head(head, added, framing=lines, request_id=self._request_id))
         self.started = True
 
-    def _framing_fields(self, status: int) -> list[tuple[bytes, bytes]]:
+    def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Write a whole answer of our own."""
+        facts = framing.facts_of_response(headers)
+        self.start(ResponseHead(status, headers, facts), len(body))
+        self.piece(body)
+
+    def _framing_line(self, status: int) -> bytes:
         if self._length is not None and status != 204:
-            return [(b"content-length", b"%d" % self._length)]
+            return b"content-length: %d\r\n" % self._length
         if self._bodiless:
-            return []
+            return b""
         if self._http_version == "1.0":
             self.keep_alive = False
-            return []
+            return b""
         self._chunked = True
-        return [(b"transfer-encoding", b"chunked")]
+        return _CHUNKED
 
     @property
     def open_ended(self) -> bool:
@@ -92,18 +99,22 @@ class Response:
         if self._length is not None and self.sent > self._length:
             # More than was promised would be read as the start of the next response.
             return
-        self._out.append(framing.chunk(data) if self._chunked else data)
+        self._out.append(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
     def flush(self) -> None:
         """Hand everything gathered to the connection."""
-        if self._out:
-            data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
-            self._out.clear()
-            self._sink.write(data)
+        out = self._out
+        if out:
+            data = out[0] if len(out) == 1 else b"".join(out)
+            self._out = []
+            self._write(data)
 
     def finish(self) -> bool:
         """End the body and flush; False when fewer or more bytes came than the head had promised."""
+        out = self._out
         if self._chunked:
-            self._out.append(framing.END_OF_CHUNKS)
-        self.flush()
+            out.append(framing.END_OF_CHUNKS)
+        if out:
+            self._out = []
+            self._write(out[0] if len(out) == 1 else b"".join(out))
         return self._bodiless or self._length is None or self._length == self.sent

@@ -1,0 +1,1 @@
+"""What the Ingress Proxy answers itself: the sign-in."""
