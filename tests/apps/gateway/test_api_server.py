@@ -57,7 +57,6 @@ async def test_the_request_is_built_from_scratch() -> None:
         "accept-encoding",
         "audit-id",
         "user-agent",
-        "connection",
     }
     assert "audit-id: audit-1" in lines
     assert "authorization: bearer own" in lines

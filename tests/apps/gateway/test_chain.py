@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from logits_core.audit import parse_line, verify
-from logits_core.rollout import sign
+from logits_core.rollout import Offer
 from logits_shell.kubernetes import DEPLOYMENTS
-from simulators.gateway_site import NAMESPACE, Site, gateway_site, image, release
+from simulators.gateway_site import NAMESPACE, Site, gateway_site, image
+from simulators.ops_api import ENVIRONMENT
+from simulators.vendor_desk import VendorDesk
 
 pytestmark = pytest.mark.anyio
 
@@ -23,8 +24,12 @@ async def running(site: Site, counter: int) -> None:
     site.ops.want(site.signed(counter))
     await site.controller_runs(counter)
     await site.ready_controller()
-    report = await site.reported(lambda report: report["release"]["state"] == "Ready")
-    assert report["release"]["running"]["counter"] == counter
+    await site.reported(lambda found: found["release"]["state"] == "Ready" and _counter(found) == counter)
+
+
+def _counter(report: dict[str, Any]) -> int:
+    running: dict[str, Any] = report["release"]["running"] or {}
+    return int(running.get("counter", 0))
 
 
 async def test_a_signed_release_becomes_a_running_controller(tmp_path: Path) -> None:
@@ -39,12 +44,13 @@ async def test_a_signed_release_becomes_a_running_controller(tmp_path: Path) -> 
         assert live["metadata"]["ownerReferences"][0]["name"] == "logits-anchor"
         assert site.ops.registrations[0]["gatewayVersion"] == "0.1.0"
         own = [json.loads(line)["event"] for line in site.audit]
-        applied = [e for e in own if e["verb"] == "patch" and e["stage"] == "RequestReceived"]
+        changes = [e for e in own if e["verb"] == "patch" and e["stage"] == "RequestReceived"]
+        applied = [e for e in changes if e["objectRef"]["resource"] == "deployments"]
         assert applied[0]["annotations"]["logits.ai/rule"] == "gateway-controller-write"
         egress = [e for e in own if e["annotations"].get("logits.ai/egress-sha256")]
         assert {e["requestURI"].rsplit("/", 1)[-1] for e in egress} == {"registration", "reports"}
         assert b"ABCDEFGHIJKLMNOPQRSTUVWXYZ" not in b"".join(site.audit)
-        assert verify([parse_line(line) for line in site.audit]).holds
+        assert site.verified().problem == ""
 
 
 async def test_a_release_that_never_becomes_ready_is_rolled_back(tmp_path: Path) -> None:
@@ -68,11 +74,14 @@ async def test_forged_and_old_releases_are_refused_and_the_running_one_stays(tmp
     async with gateway_site(tmp_path) as site:
         await running(site, 2)
         before = await site.controller()
-        offers: list[tuple[Any, str]] = [
-            (sign(release(3), Ed25519PrivateKey.generate()).document(), "not signed"),
-            (site.signed(1).document(), "counter"),
-            ({"payload": "eA==", "signatures": []}, "not signed"),
-            ({"payload": 5}, "can't be read"),
+        stranger = VendorDesk.begin(tmp_path / "stranger", clock=lambda: datetime.now(UTC))
+        stranger.release("0.3.0")
+        offers: list[tuple[Offer | bytes, str]] = [
+            (stranger.offer("0.3.0", environment=ENVIRONMENT), "not signed"),
+            (site.signed(1), "counter"),
+            (site.vendor.offer("0.9.0", environment=ENVIRONMENT), "offline keys don't allow"),
+            (site.vendor.offer("0.3.0", environment="6f6f2b1e-9a39-4a36-9d0a-5d2f4a3a7b11"), "another environment"),
+            (b'{"release": 5}', "can't be read"),
         ]
         for offer, words in offers:
             site.ops.want(offer)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
+import re
+import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ import anyio
 import httpx
 import pytest
 
-from logits_core.audit import parse_line, verify
+import logits_client.verify as verifier
 from logits_core.reconcile.manifests import Site as ManifestSite
 from logits_core.reconcile.manifests import Workload, deployment
 from logits_core.reconcile.state import Anchor, Customizations
@@ -27,6 +30,11 @@ from logits_shell.kubernetes import (
     StaticToken,
 )
 from simulators.gateway_site import CLUSTERS, NAMESPACE, REAL, Site, gateway_site, image
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 pytestmark = pytest.mark.anyio
 CORE = f"/kubernetes/api/v1/namespaces/{NAMESPACE}"
@@ -184,17 +192,28 @@ async def test_mutations_are_recorded_before_and_after(site: Site, controller: h
     assert intent["requestObject"]["data"]["a"].startswith("hmac-sha256:")
     assert outcome["responseStatus"]["code"] == 201
     assert intent["user"]["extra"]["authentication.kubernetes.io/pod-name"] == ["logits-controller-test"]
-    entries = [parse_line(line) for line in site.audit]
-    assert verify(entries).holds
+    index, leaf, _ = receipt_of(response)
+    line: dict[str, Any] = json.loads(site.audit[int(index)])
+    assert (line["index"], line["event"]) == (int(index), outcome)
+    assert base64.b64decode(leaf).hex() == line["leaf"]
+    assert site.verified().problem == ""
+
+
+def receipt_of(response: httpx.Response) -> tuple[str, str, str]:
+    """Index, leaf and signature of an answer's receipt."""
+    found = re.fullmatch(r"index=(\d+), leaf=:(.+):, signature=:(.+):", response.headers["x-audit-receipt"])
+    assert found is not None
+    return found[1], found[2], found[3]
 
 
 async def test_the_console_reads_the_log_by_index(site: Site) -> None:
     async with await site.caller("console") as client:
         first = (await client.get("/audit/entries?limit=3")).json()
-        assert [entry["index"] for entry in first["entries"]] == [1, 2, 3]
+        assert [entry["index"] for entry in first["entries"]] == [0, 1, 2]
         assert first["size"] >= 3
         rest = (await client.get(f"/audit/entries?after={first['size'] - 1}")).json()
-        assert rest["entries"][0]["index"] == first["size"]
+        assert rest["entries"][0]["index"] == first["size"] - 1
+        await _reads_logs(site, client)
         refused(await client.get("/audit/entries?limit=0"), 400)
         refused(await client.get("/audit/entries?after=x"), 400)
         refused(await client.get(f"{CORE}/pods"), 403, "default-deny")
@@ -203,6 +222,21 @@ async def test_the_console_reads_the_log_by_index(site: Site) -> None:
     async with await site.caller("collector") as collector:
         refused(await collector.get("/audit/entries"), 403, "console-audit-read")
         assert (await collector.get(f"{CORE}/pods")).status_code == 200
+
+
+async def _reads_logs(site: Site, client: httpx.AsyncClient) -> None:
+    (log,) = (await client.get("/audit/logs")).json()["logs"]
+    assert log["key"] == site.log_key()
+    note = (await client.get(f"{log['prefix']}/checkpoint")).text
+    checkpoint = verifier.read_checkpoint(note)
+    width = checkpoint.size % 256
+    bundle = await client.get(f"{log['prefix']}/{verifier.tile_path(checkpoint.size // 256, width)}")
+    entries = verifier.split_bundle(bundle.content, width)
+    report = verifier.verify(checkpoint, entries, verifier.Trust(verifier.read_key(log["key"])))
+    assert (report.problem, report.size) == ("", checkpoint.size)
+    refused(await client.get(f"{log['prefix']}/tile/entries/999"), 404)
+    refused(await client.get("/audit/log/0002/tile/entries/000"), 404)
+    refused(await client.get(f"{log['prefix']}/lost"), 404)
 
 
 async def test_watches_stream_at_once_and_leave_when_the_client_does(site: Site, controller: httpx.AsyncClient) -> None:
@@ -250,3 +284,34 @@ async def test_pods_can_be_restarted_but_not_the_gateways(site: Site, controller
     assert deleted.status_code == 200, deleted.text
     refused(await controller.delete(f"{CORE}/pods/logits-gateway-0"), 403, "protect-gateway")
     assert await site.admin.get(PODS, "logits-gateway-0", namespace=NAMESPACE)
+
+
+async def _set_mode(site: Site, mode: str) -> None:
+    known = len(site.audit)
+    patch = {"metadata": {"annotations": {"logits.ai/mode": mode}}}
+    await site.admin.merge_patch(CONFIG_MAPS, "logits-customizations", patch, namespace=NAMESPACE)
+    with anyio.fail_after(10):
+        while not any(e["annotations"].get("logits.ai/mode") == mode for e in events(site)[known:]):
+            await anyio.sleep(0.01)
+
+
+async def test_the_customers_annotation_stops_changes_and_then_everything(
+    site: Site, controller: httpx.AsyncClient
+) -> None:
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "logits-a"}}
+    url = f"{CORE}/configmaps"
+    for mode in ("read-only", "paused"):
+        await _set_mode(site, mode)
+        refused(await controller.post(url, json=config), 403, f"mode-{mode}")
+        assert (await controller.get(f"{CORE}/pods")).status_code == 200
+        assert (await controller.get("/status")).json()["mode"] == mode
+    async with await site.caller("collector") as collector:
+        plain = b""
+        headers = {"content-encoding": "zstd", "idempotency-key": hashlib.sha256(plain).hexdigest()}
+        held = await collector.post("/ops/v1/logs", content=zstd.compress(plain), headers=headers)
+    refused(held, 503)
+    assert "paused" in held.json()["message"]
+    patch = {"metadata": {"annotations": {"logits.ai/mode": "normal"}}}
+    refused(await controller.patch(f"{url}/logits-customizations", json=patch, headers=APPLY), 403)
+    await _set_mode(site, "normal")
+    assert (await controller.post(url, json=config)).status_code == 201

@@ -79,6 +79,26 @@ async def test_a_good_batch_leaves_once(
     assert sent[0]["logits.ai/egress-records"] == "2"
     assert sent[0]["logits.ai/egress-sha256"] == hashlib.sha256(site.ops.batches[digest]).hexdigest()
     assert sent[0]["logits.ai/caller"] == "collector"
+    await _kept_for_the_customer(site, answer, plain, kind)
+
+
+async def _kept_for_the_customer(site: Site, answer: httpx.Response, plain: bytes, kind: str) -> None:
+    """The receipt names the record, and the ledger has the bytes and their text."""
+    index = int(answer.headers["x-audit-receipt"].partition(",")[0].removeprefix("index="))
+    outcome: dict[str, Any] = json.loads(site.audit[index])["event"]
+    assert outcome["stage"] == "ResponseComplete"
+    async with await site.caller("console") as console:
+        page = (await console.get("/egress/entries?limit=200")).json()
+        entry: dict[str, Any] = next(found for found in page["entries"] if found["id"] == outcome["auditID"])
+        assert (entry["schema"], entry["caller"], entry["encoding"]) == (kind, "collector", "zstd")
+        sent = (await console.get(f"/egress/bodies/{entry['cursor']}")).content
+        assert hashlib.sha256(sent).hexdigest() == entry["sha256"] == outcome["annotations"]["logits.ai/egress-sha256"]
+        assert (await console.get(f"/egress/bodies/{entry['cursor']}?plain=true")).content == plain
+        begun: dict[str, Any] = json.loads(site.audit[int(entry["index"])])["event"]
+        assert (begun["auditID"], begun["stage"]) == (entry["id"], "RequestReceived")
+        assert {"registration", "report"} & {found.get("schema") for found in page["entries"]}
+        questions = [found for found in page["entries"] if found["method"] == "GET"]
+        assert all(found["size"] == 0 for found in questions)
 
 
 BAD_LINES: list[Any] = [

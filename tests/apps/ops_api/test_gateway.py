@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import httpx
+import msgspec
 import pytest
 
-from vendor.ops_api import ENVIRONMENT, Caller, release, running
+from logits_core.rollout import Accepted, Offer, Site, TrustedPair, agree
+from logits_core.rollout.agreement import take_metadata, take_roots
+from simulators.vendor_desk import VendorDesk, copied
+from vendor.ops_api import ENVIRONMENT, Caller, running
 
 pytestmark = pytest.mark.anyio
 
@@ -56,63 +61,123 @@ async def test_malformed_json_and_missing_fields(ops: Caller) -> None:
     assert huge.status_code == 413
 
 
+async def offered(ops: Caller, **parameters: Any) -> Offer:
+    answer = await ops.gateway.get(f"{ops.path}/desired", params=parameters)
+    assert answer.status_code == 200, answer.text
+    return Offer.parse(answer.content)
+
+
+def agreed(ops: Caller, offer: Offer) -> Accepted | None:
+    """What a Gateway makes of an offer."""
+    trusted, refusal = take_roots(TrustedPair(), offer, ops.desk.pins)
+    assert refusal is None
+    now = datetime.fromtimestamp(ops.clock(), UTC)
+    site = Site(ENVIRONMENT, "0.1.0", "v1.36.0")
+    return agree(take_metadata(trusted, offer, now), offer.release.encode(), site)
+
+
 async def test_the_newest_release_is_wanted_without_being_asked(ops: Caller) -> None:
     before = await ops.gateway.get(f"{ops.path}/desired")
-    assert (before.json(), before.headers["etag"]) == ({"release": None}, '"none"')
-    published = await ops.operator.post("/operator/v1/releases", json=release())
-    assert published.status_code == 201
+    assert (Offer.parse(before.content), before.headers["etag"]) == (Offer(), '"none"')
+    assert (await ops.publish("0.1.0")).status_code == 201
     after = await ops.gateway.get(f"{ops.path}/desired", headers={"if-none-match": '"none"'})
-    assert after.json() == {"release": release()}
+    accepted = agreed(ops, Offer.parse(after.content))
+    assert accepted is not None
+    assert accepted.release.version == "0.1.0"
     unchanged = await ops.gateway.get(f"{ops.path}/desired", headers={"if-none-match": after.headers["etag"]})
     assert (unchanged.status_code, unchanged.content) == (304, b"")
 
 
-async def test_a_release_is_published_once(ops: Caller) -> None:
-    assert (await ops.operator.post("/operator/v1/releases", json=release())).status_code == 201
-    assert (await ops.operator.post("/operator/v1/releases", json=release())).status_code == 200
-    other = await ops.operator.post("/operator/v1/releases", json=release(digit="b"))
-    assert (other.status_code, other.json()["field"]) == (409, "payload.version")
-    desired = (await ops.gateway.get(f"{ops.path}/desired")).json()
-    assert desired == {"release": release()}
+async def test_publishing_the_same_again_changes_nothing(ops: Caller) -> None:
+    assert (await ops.publish("0.1.0")).status_code == 201
+    assert ((await ops.publish()).status_code, (await ops.publish()).json()["changed"]) == (200, False)
 
 
-@pytest.mark.parametrize(
-    ("document", "field"),
-    [
-        ({"payload": "e30="}, "signatures"),
-        ({**release(), "extra": 1}, "extra"),
-        ({**release(), "payload": "not base64"}, "payload"),
-        ({**release(), "payload": "e30="}, "payload.version"),
-        (release(counter=0), "payload.counter"),
-    ],
-)
-async def test_a_bad_envelope_names_the_field(ops: Caller, document: dict[str, Any], field: str) -> None:
-    answer = await ops.operator.post("/operator/v1/releases", json=document)
-    assert answer.status_code == 422, answer.text
-    assert answer.json()["field"].startswith(field.split(".", maxsplit=1)[0])
+async def test_an_older_or_a_strangers_publication_is_refused(ops: Caller, tmp_path: Path) -> None:
+    old = copied(ops.desk)
+    await ops.publish("0.1.0", "0.2.0")
+    for desk in (old, VendorDesk.begin(tmp_path / "stranger", clock=old.clock)):
+        answer = await ops.publish(desk=desk)
+        assert answer.status_code in (409, 422), answer.text
+    found = (await ops.operator.get("/operator/v1/releases")).json()["items"]
+    assert [(item["version"], item["recalled"]) for item in found] == [("0.2.0", False), ("0.1.0", False)]
+
+
+async def test_another_director_key_than_the_roots_is_refused_at_publishing(tmp_path: Path) -> None:
+    other = VendorDesk.begin(tmp_path / "other", clock=lambda: datetime.fromtimestamp(1_800_000_000, UTC))
+    async with running(tmp_path) as ops:
+        answer = await ops.publish(desk=other)
+        assert (answer.status_code, answer.json()["field"]) == (422, "LOGITS_DIRECTOR_KEY")
+
+
+async def test_missing_or_changed_files_are_refused(ops: Caller) -> None:
+    ops.desk.release("0.1.0")
+    whole = ops.desk.desk.directory.publication()
+    for files in ({}, {"releases/0.1.0.json": whole.releases["releases/0.1.0.json"] + " "}):
+        content = msgspec.json.encode(msgspec.structs.replace(whole, releases=files))
+        answer = await ops.operator.post("/operator/v1/releases", content=content)
+        assert (answer.status_code, answer.json()["field"]) == (422, "releases")
     assert (await ops.operator.get("/operator/v1/releases")).json() == {"items": []}
 
 
+async def test_the_word_stays_until_half_of_its_life_is_over_and_then_has_a_higher_version(ops: Caller) -> None:
+    await ops.publish("0.1.0")
+    first = await offered(ops)
+    assert await offered(ops) == first
+    ops.clock.now += 3 * 3600 + 1
+    second = await offered(ops)
+    versions = [json.loads(offer.director.timestamp)["signed"]["version"] for offer in (first, second)]
+    assert versions[1] > versions[0]
+    ops.clock.now -= 86_400
+    ops.clock.now += 3600 * 30
+    third = await offered(ops)
+    assert json.loads(third.director.timestamp)["signed"]["version"] > versions[1]
+
+
+async def test_known_roots_are_not_sent_again(ops: Caller) -> None:
+    await ops.publish("0.1.0")
+    offer = await offered(ops, roots="1,1")
+    assert (offer.images.roots, offer.director.roots) == ((), ())
+    assert offer.images.timestamp
+
+
+async def test_a_recalled_release_is_wanted_nowhere_and_cannot_be(ops: Caller) -> None:
+    await ops.publish("0.1.0", "0.2.0")
+    put = f"/operator/v1/environments/{ENVIRONMENT}/desired"
+    assert (await ops.operator.put(put, json={"version": "0.1.0", "reason": "calm"})).status_code == 200
+    accepted = agreed(ops, await offered(ops))
+    assert accepted is not None
+    assert (accepted.release.version, accepted.reason) == ("0.1.0", "calm")
+    ops.desk.recall("0.1.0")
+    assert (await ops.publish()).status_code == 201
+    assert agreed(ops, await offered(ops)) is None
+    answer = await ops.operator.put(put, json={"version": "0.1.0"})
+    assert (answer.status_code, answer.json()["field"]) == (422, "version")
+    assert "recalled" in answer.json()["detail"]
+    assert (await ops.operator.put(put, json={"version": "0.2.0", "reason": "\u202e"})).status_code == 422
+
+
 async def test_a_long_poll_answers_at_the_change(ops: Caller) -> None:
-    for version, counter in (("0.1.0", 1), ("0.2.0", 2)):
-        await ops.operator.post("/operator/v1/releases", json=release(version, counter))
+    await ops.publish("0.1.0", "0.2.0")
     first = await ops.gateway.get(f"{ops.path}/desired")
-    answers: list[dict[str, Any]] = []
+    answers: list[Offer] = []
 
     async def poll() -> None:
         headers = {"if-none-match": first.headers["etag"]}
         answer = await ops.gateway.get(f"{ops.path}/desired", params={"wait": 25}, headers=headers)
-        answers.append(answer.json())
+        answers.append(Offer.parse(answer.content))
 
     with anyio.fail_after(20):
         async with anyio.create_task_group() as group:
             group.start_soon(poll)
             await _waiters(ops, 1)
             chosen = await ops.operator.put(
-                f"/operator/v1/environments/{ENVIRONMENT}/desired", json={"version": "0.2.0"}
+                f"/operator/v1/environments/{ENVIRONMENT}/desired", json={"version": "0.1.0"}
             )
             assert chosen.status_code == 200
-    assert answers == [{"release": release("0.2.0", 2)}]
+    accepted = agreed(ops, answers[0])
+    assert accepted is not None
+    assert accepted.release.version == "0.1.0"
 
 
 async def test_a_long_poll_ends_when_the_process_stops(ops: Caller) -> None:

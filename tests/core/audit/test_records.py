@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logits_core.audit import Act, Head, Subject, concealed, event, keyed, link
+from logits_core.audit import Act, Subject, canonical, concealed, event, is_canonical, keyed
+from logits_core.audit.digests import without_tokens
 
 KEY = b"k" * 32
 SECRET = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=12, max_size=300)
@@ -49,9 +51,36 @@ def test_names_and_images_stay_readable() -> None:
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_a_record_is_one_line_whatever_the_request_said(uri: str, name: str) -> None:
     act = Act("id", 1.5, "get", uri, Subject("controller", name), reference={"name": name})
-    line = link(Head(), event(act, "ResponseComplete", now=2.0, code=200)).line()
-    assert line.count(b"\n") == 1
+    line = canonical(event(act, "ResponseComplete", now=2.0, code=200))
+    assert b"\n" not in line
     assert line.isascii()
+    assert is_canonical(line)
+
+
+@given(st.binary(max_size=60))
+def test_what_is_no_record_is_told_from_one(torn: bytes) -> None:
+    record = canonical({"a": 1, "b": "x"})
+    assert is_canonical(record)
+    assert not is_canonical(record[:-1])
+    assert not is_canonical(bytes(len(record)))
+    if is_canonical(torn):
+        assert canonical(json.loads(torn)) == torn
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrdWJlcm5ldGVzIn0.c2lnbmF0dXJl",
+        "ghp_abcdefghijklmnopqrstuvwx0123456789",
+        "sk-proj-abcdefghijklmnop0123",
+        "AKIAIOSFODNN7EXAMPLE",
+        "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n",
+    ],
+)
+def test_what_looks_like_a_token_is_a_digest(token: str) -> None:
+    assert token not in without_tokens(f"/api/v1/x?labelSelector=a={token}", KEY)
+    assert token not in json.dumps(concealed({"metadata": {"labels": {"a": token}}}, KEY))
+    assert without_tokens("/api/v1/namespaces/logits/pods/logits-sky-7f9c", KEY).endswith("logits-sky-7f9c")
 
 
 def test_the_shape_is_that_of_kubernetes() -> None:

@@ -5,78 +5,19 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.policy.sending import CUSTOMER, IMAGES, RELEASE, SITE, denied, model, plain, send
 from logits_core.errors import ErrorCode, LogitsError
-from logits_core.policy import DenialError, Limits, admit, authorise, parse
-from logits_core.policy.admission import APPLY_TYPE, JSON_TYPE, MERGE_TYPE
+from logits_core.policy.admission import JSON_TYPE, MERGE_TYPE
 from logits_core.reconcile.components import component_objects
-from logits_core.reconcile.manifests import Site, Workload, deployment
-from logits_core.reconcile.state import Anchor, Customizations, Release
-
-IMAGES = {
-    component: f"localhost/logits/{component}@sha256:{index:064d}"
-    for index, component in enumerate(
-        ("controller", "collector", "console", "api-server", "llm-server", "entity-db", "ingress-proxy")
-    )
-}
-CUSTOMER = Customizations(
-    labels={"team": "research"},
-    annotations={"note": "ours"},
-    tolerations=({"key": "dedicated", "operator": "Exists"},),
-    node_selector={"pool": "gpu"},
-)
-ANCHOR = Anchor("logits-anchor", "123e4567-e89b-42d3-a456-426614174000")
-SITE = Site("logits", ANCHOR, CUSTOMER, "0.1.0", "IfNotPresent")
-LIMITS = Limits("logits", {name: frozenset({ref}) for name, ref in IMAGES.items()}, CUSTOMER)
-RELEASE = Release(version="0.1.0", counter=1, images=IMAGES)
-PLURALS = {
-    "Deployment": ("/apis/apps/v1", "deployments"),
-    "Service": ("/api/v1", "services"),
-    "PersistentVolumeClaim": ("/api/v1", "persistentvolumeclaims"),
-    "ConfigMap": ("/api/v1", "configmaps"),
-    "Secret": ("/api/v1", "secrets"),
-}
-
-
-def send(
-    manifest: dict[str, Any],
-    *,
-    caller: str = "controller",
-    method: str = "PATCH",
-    content_type: str = APPLY_TYPE,
-    body: bytes | None = None,
-    limits: Limits = LIMITS,
-) -> Any:
-    root, plural = PLURALS[manifest["kind"]]
-    path = f"{root}/namespaces/logits/{plural}"
-    if method != "POST":
-        path += f"/{manifest['metadata']['name']}"
-    request = parse(method, path, "")
-    rule = authorise(caller, request, namespace="logits")
-    content = body if body is not None else json.dumps(manifest).encode()
-    return admit(rule, caller, request, content_type=content_type, body=content, limits=limits)
-
-
-def denied(manifest: dict[str, Any], **how: Any) -> DenialError:
-    with pytest.raises(DenialError) as caught:
-        send(manifest, **how)
-    return caught.value
-
-
-def model() -> dict[str, Any]:
-    workload = Workload(
-        name="logits-llm-a", component="llm-server", image=IMAGES["llm-server"], gpus=1, gateway_token=True
-    )
-    return deployment(workload, SITE)
-
-
-def plain(kind: str, **parts: Any) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": "logits-a"}, **parts}
+from logits_core.reconcile.manifests import Workload, deployment
+from logits_core.reconcile.state import Ingress, Oidc
 
 
 @pytest.mark.parametrize(
@@ -84,6 +25,17 @@ def plain(kind: str, **parts: Any) -> dict[str, Any]:
 )
 def test_everything_that_the_controller_deploys_passes(manifest: dict[str, Any]) -> None:
     assert json.loads(send(manifest).content) == manifest
+
+
+@pytest.mark.parametrize("ingress", [Ingress(tls=True), Ingress("users"), Ingress("oidc", oidc=Oidc("https://i", "c"))])
+def test_the_ingress_proxy_alone_reads_the_customers_secret(ingress: Ingress) -> None:
+    site = replace(SITE, customizations=replace(CUSTOMER, ingress=ingress))
+    for manifest in component_objects(RELEASE, site):
+        send(manifest)
+        if manifest["kind"] == "Deployment":
+            volumes = manifest["spec"]["template"]["spec"]["volumes"]
+            mounted = any(volume.get("secret") == {"secretName": "logits-ingress"} for volume in volumes)
+            assert mounted == (manifest["metadata"]["name"] == "logits-ingress-proxy")
 
 
 def test_model_deployments_pass() -> None:
@@ -156,6 +108,7 @@ SECURE = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "ca
         ("pod-host", _volume({"hostPath": {"path": "/"}})),
         ("pod-host", _container("ports", [{"containerPort": 8080, "hostPort": 8080}])),
         ("pod-volumes", _volume({"secret": {"secretName": "logits-environment"}})),
+        ("pod-volumes", _volume({"secret": {"secretName": "logits-ingress"}})),
         ("pod-volumes", _volume({"csi": {"driver": "x"}})),
         ("pod-volumes", _volume({"projected": {"sources": [TOKEN]}})),
         ("pod-volumes", _volume({"projected": {"sources": [{"secret": {"name": "logits-environment"}}]}})),
@@ -219,6 +172,19 @@ def test_the_customers_labels_and_annotations_are_required(key: str) -> None:
     for name in (*CUSTOMER.labels, *CUSTOMER.annotations):
         metadata[key].pop(name, None)
     assert denied(manifest).rule == "pod-limits"
+
+
+@pytest.mark.parametrize(
+    "key", ["iam.amazonaws.com/role", "azure.workload.identity/use", "container.apparmor.security.beta.kubernetes.io/a"]
+)
+@pytest.mark.parametrize("place", ["annotations", "labels"])
+def test_marks_that_steer_other_software_are_refused(place: str, key: str) -> None:
+    manifest = model()
+    manifest["spec"]["template"]["metadata"][place][key] = "x"
+    assert denied(manifest).rule == "foreign-marks"
+    service = plain("Service", spec={"ports": [{"port": 1}]})
+    service["metadata"][place] = {key: "x"}
+    assert denied(service).rule == "foreign-marks"
 
 
 def test_a_toleration_for_gpus_needs_no_leave() -> None:
@@ -307,7 +273,7 @@ def test_the_name_and_kind_of_a_body_are_those_of_its_path() -> None:
     ("patch", "passes"),
     [
         ({"spec": {"replicas": 2}}, True),
-        ({"metadata": {"annotations": {"a": "b"}}}, True),
+        ({"metadata": {"annotations": {"logits.ai/a": "b"}}}, True),
         ({"spec": {"template": {"spec": {"hostNetwork": True}}}}, False),
         ({"spec": {"replicas": None}}, False),
         ({"metadata": {"ownerReferences": None}}, False),

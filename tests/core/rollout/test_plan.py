@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,13 +22,10 @@ from logits_core.rollout import (
     Progress,
     Release,
     accept,
-    controller_manifest,
-    observe,
     plan,
-    sign,
 )
+from logits_core.rollout.manifest import controller_manifest, observe
 
-KEY = Ed25519PrivateKey.generate()
 DEADLINE = 120.0
 
 
@@ -40,15 +36,15 @@ def offer(counter: int, image: str = "a") -> Accepted:
         issued_at=datetime(2026, 1, 1, tzinfo=UTC),
         images={"controller": f"localhost/controller@sha256:{image * 64}"},
     )
-    return Accepted(release, sign(release, KEY))
+    return Accepted(release, release.encode())
 
 
 def manifest(accepted: Accepted | None) -> str:
     return f"manifest-{accepted.release.counter}" if accepted else ""
 
 
-def decide(progress: Progress, observed: ControllerObserved, now: float, refusal: str = "") -> Plan:
-    desired = Desired(progress, manifest(progress.accepted), manifest(progress.good), DEADLINE, refusal)
+def decide(progress: Progress, observed: ControllerObserved, now: float, refusal: str = "", **more: Any) -> Plan:
+    desired = Desired(progress, manifest(progress.accepted), manifest(progress.good), DEADLINE, refusal, **more)
     return plan(observed, desired, now)
 
 
@@ -109,6 +105,23 @@ def test_a_refused_offer_leaves_what_runs_alone() -> None:
     decided = decide(progress, running(first), 50, refusal="not signed")
     assert (decided.phase, decided.message, decided.apply) == (Phase.REFUSED, "not signed", None)
     assert decided.running == first
+
+
+def test_a_recalled_release_is_not_gone_back_to() -> None:
+    first, second = offer(1), offer(2)
+    progress = accept(replace(accept(Progress(), first, now=0), good=first), second, now=100)
+    late = decide(progress, running(second, ready=False), 500, good_allowed=False)
+    assert (late.phase, late.apply, late.progress.failed) == (Phase.ROLLING_OUT, None, 0)
+    assert "no earlier release may run" in late.message
+
+
+def test_what_waits_for_the_customer_shows_beside_what_runs() -> None:
+    first = offer(1)
+    progress = replace(accept(Progress(), first, now=0), good=first)
+    decided = decide(progress, running(first), 50, hold="the customer froze releases")
+    assert (decided.phase, decided.message, decided.running) == (Phase.HELD, "the customer froze releases", first)
+    assert decide(Progress(), ControllerObserved(), 0, hold="x").phase is Phase.HELD
+    assert decide(progress, running(first), 50, "not signed", hold="x").phase is Phase.REFUSED
 
 
 def test_counters_never_go_down() -> None:

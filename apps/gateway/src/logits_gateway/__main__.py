@@ -20,10 +20,11 @@ async def main() -> None:
     gateway = create_app(settings, telemetry, access)
     try:
         await gateway.begin()
-        await serve(telemetry, settings, gateway.asgi, *gateway.background)
+        background, protocol = gateway.background, gateway.protocol
+        await serve(telemetry, settings, gateway.asgi, *background, protocol=protocol, secured=gateway.secured)
     finally:
         await gateway.close()
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, relays=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import secrets
 import sys
 import time
@@ -14,10 +16,12 @@ from litestar.di import Provide
 
 from logits_core.errors import ErrorCode, LogitsError
 from logits_core.redaction import Bytes, Count, Identifier
-from logits_core.rollout import parse_public_key
-from logits_gateway.access import Access
+from logits_core.rollout import Site
+from logits_gateway.access import Access, add_receipt
 from logits_gateway.adapters.api_server import ApiServer
 from logits_gateway.adapters.audit_log import AuditLog
+from logits_gateway.adapters.certificate import Certificate
+from logits_gateway.adapters.egress_ledger import EgressLedger
 from logits_gateway.adapters.ops_api import OWN, OpsApi
 from logits_gateway.adapters.state_file import StateFile
 from logits_gateway.board import Board
@@ -26,14 +30,20 @@ from logits_gateway.cluster_view import ClusterView
 from logits_gateway.door import Door
 from logits_gateway.errors import error_handlers
 from logits_gateway.journal import Journal
+from logits_gateway.keeper import Keeper
+from logits_gateway.offers import Offers
 from logits_gateway.ops_loop import OpsLoop
 from logits_gateway.rollout_loop import RolloutLoop
-from logits_gateway.routes.audit import audit_entries
+from logits_gateway.routes.audit import audit_entries, audit_log_file, audit_logs
+from logits_gateway.routes.egress import egress_body, egress_entries
 from logits_gateway.routes.kubernetes import KubernetesRoute
 from logits_gateway.routes.ops import export_logs, export_metrics, export_report
 from logits_gateway.routes.status import status
 from logits_gateway.settings import Settings
+from logits_gateway.switch import Switch
+from logits_gateway.unreadable import Unreadable
 from logits_shell.kubernetes import ClusterAccess, KubernetesClient, StaticToken
+from logits_shell.serve import Secured
 from logits_shell.telemetry import Telemetry
 
 Background = Callable[[], Coroutine[Any, Any, None]]
@@ -46,12 +56,16 @@ class Gateway:
 
     Attributes:
         asgi: serves the ``http`` port.
+        protocol: reads HTTP for it, within bounds.
+        secured: its port for stock clients, which send their tokens over TLS only.
         background: tasks that run as long as the process.
         begin: records the start in the audit log; to be awaited before anything is served.
         close: frees connections and files.
     """
 
     asgi: KubernetesRoute
+    protocol: type[asyncio.Protocol]
+    secured: Secured | None
     background: tuple[Background, ...]
     begin: Callable[[], Awaitable[None]]
     close: Callable[[], Awaitable[None]]
@@ -61,20 +75,21 @@ class Gateway:
 class _Volume:
     """What lies on the Gateway's own volume, and the journal that writes there."""
 
-    public_keys: tuple[bytes, ...]
     state: StateFile
     audit_log: AuditLog
     journal: Journal
+    ledger: EgressLedger
+    certificate: Certificate
 
 
 @dataclass(frozen=True)
-class _Links:
-    """Ways out of the process: the API server, the Ops API, and the Gateway's own door."""
+class _Cluster:
+    """The API server, the Gateway's own door to it with the token for that, and what is seen through it."""
 
     server: ApiServer
-    ops_api: OpsApi
     own_token: str
     client: KubernetesClient
+    view: ClusterView
 
 
 def create_app(
@@ -104,58 +119,58 @@ def create_app(
         )
     volume = _open_volume(settings, telemetry, clock, audit_output or _print_line)
     board = Board(settings.env_id, settings.version)
-    links = _connect(settings, volume.journal, board, access, clock)
-    view = ClusterView.of(links.client, settings.namespace, lambda error: _interrupted(telemetry, error))
-    keys = SigningKeys(lambda: links.client.get_path("/openid/v1/jwks"), links.server.own_token, clock)
-    callers = Callers(keys, view.pods, settings.namespace, own_token=links.own_token, clock=clock)
-    rollout = _rollout(settings, telemetry, volume, board, clock=clock, view=view, client=links.client)
-    ops_loop = OpsLoop(
-        links.ops_api,
-        links.client,
-        rollout,
-        board=board,
-        log=telemetry.log,
-        wait_seconds=settings.desired_wait_seconds,
-        report_seconds=settings.report_seconds,
-        first_sequence=volume.state.report_floor,
-    )
-    door = Door(
-        links.server,
-        callers,
-        lambda: view.limits(volume.state.progress),
-        volume.journal,
-        namespace=settings.namespace,
-        max_watches=settings.max_watches,
-        registry=telemetry.registry,
-        clock=clock,
-    )
-    following = _litestar(telemetry, volume, board, links, Access(callers, volume.journal))
+    cluster = _cluster(settings, telemetry, access)
+    view = cluster.view
+    switch = Switch(view, settings.mode, volume.journal, board, telemetry.log)
+    ops_api = _ops_api(settings, volume, board, switch, clock)
+    keys = SigningKeys(lambda: cluster.client.get_path("/openid/v1/jwks"), cluster.server.own_token, clock)
+    callers = Callers(keys, view.pods, settings.namespace, own_token=cluster.own_token, clock=clock)
+    offers = _offers(settings, telemetry, volume, clock=clock, parts=(cluster, switch))
+    rollout = _rollout(settings, telemetry, volume, board, clock=clock, parts=(cluster, offers))
+    ops_loop = _ops_loop(settings, telemetry, volume, board, parts=(ops_api, cluster, offers, switch))
+    door = _door(settings, telemetry, volume, clock=clock, parts=(cluster, callers, switch))
+    following = _litestar(telemetry, volume, board, ops_api, Access(callers, volume.journal))
     telemetry.health.set("cluster", ready=False, reason="waiting for the first look at the cluster")
-    loops = (rollout.run, ops_loop.run, ops_loop.report, lambda: _ready_when_synced(telemetry, view))
+    unreadable = Unreadable(volume.journal, telemetry.registry)
+    keeper = _keeper(settings, telemetry, volume, cluster, switch)
+    loops = (
+        unreadable.run,
+        keeper.sign,
+        keeper.beat,
+        keeper.publish,
+        switch.run,
+        rollout.run,
+        ops_loop.run,
+        ops_loop.report,
+        lambda: _ready_when_synced(telemetry, view),
+    )
     return Gateway(
         asgi=KubernetesRoute(door, following, telemetry.log),
+        protocol=unreadable.protocol(),
+        secured=Secured(settings.tls_port, volume.certificate.context) if settings.tls_port else None,
         background=(*(reflector.run for reflector in view.reflectors), *loops),
         begin=lambda: _begin(settings, telemetry, volume),
-        close=lambda: _close(volume, links),
+        close=lambda: _close(volume, cluster, ops_api),
     )
 
 
 def _open_volume(settings: Settings, telemetry: Telemetry, clock: Clock, output: Callable[[bytes], None]) -> _Volume:
-    public_keys = tuple(parse_public_key(key) for key in settings.release_public_keys.split(","))
-    state = StateFile(settings.data_directory, public_keys)
+    state = StateFile(settings.data_directory, settings.pins)
 
     def broken(reason: str) -> None:
         telemetry.health.set("audit", ready=False, reason=reason)
         telemetry.log.error("nothing is changed any more: {reason}", reason=reason)
 
-    audit_log = AuditLog(settings.data_directory / "audit", output, on_broken=broken)
+    audit_log = AuditLog(settings.data_directory / "audit", settings.env_id, output, on_broken=broken)
     telemetry.health.set("audit", ready=True)
-    return _Volume(public_keys, state, audit_log, Journal(audit_log, state.digest_key, telemetry.registry, clock))
+    ledger = EgressLedger(settings.data_directory / "egress", settings.egress_days, clock)
+    journal = Journal(audit_log, state.digest_key, telemetry.registry, clock)
+    certificate = Certificate.kept(settings.data_directory, settings.namespace)
+    return _Volume(state, audit_log, journal, ledger, certificate)
 
 
-def _connect(settings: Settings, journal: Journal, board: Board, access: ClusterAccess, clock: Clock) -> _Links:
+def _cluster(settings: Settings, telemetry: Telemetry, access: ClusterAccess) -> _Cluster:
     server = ApiServer(access, max_watches=settings.max_watches)
-    ops_api = OpsApi(settings.ops_api_url, settings.env_id, settings.env_key, journal=journal, board=board, clock=clock)
     # The Gateway has no private way to the cluster: its own loops pass the same policy and audit.
     address = "127.0.0.1" if settings.listen_address == "0.0.0.0" else settings.listen_address
     host = f"[{address}]" if ":" in address else address
@@ -163,7 +178,95 @@ def _connect(settings: Settings, journal: Journal, board: Board, access: Cluster
     client = KubernetesClient(
         f"http://{host}:{settings.http_port}/kubernetes", StaticToken(own_token), user_agent="logits-gateway"
     )
-    return _Links(server, ops_api, own_token, client)
+    view = ClusterView.of(client, settings.namespace, lambda error: _interrupted(telemetry, error))
+    return _Cluster(server, own_token, client, view)
+
+
+def _ops_api(settings: Settings, volume: _Volume, board: Board, switch: Switch, clock: Clock) -> OpsApi:
+    return OpsApi(
+        settings.ops_api_url,
+        settings.env_id,
+        settings.env_key,
+        journal=volume.journal,
+        ledger=volume.ledger,
+        board=board,
+        paused=switch.paused,
+        clock=clock,
+    )
+
+
+def _door(
+    settings: Settings,
+    telemetry: Telemetry,
+    volume: _Volume,
+    *,
+    clock: Clock,
+    parts: tuple[_Cluster, Callers, Switch],
+) -> Door:
+    cluster, callers, switch = parts
+    return Door(
+        cluster.server,
+        callers,
+        lambda: cluster.view.limits(volume.state.progress),
+        volume.journal,
+        mode=switch.mode,
+        namespace=settings.namespace,
+        max_watches=settings.max_watches,
+        registry=telemetry.registry,
+        clock=clock,
+    )
+
+
+def _keeper(settings: Settings, telemetry: Telemetry, volume: _Volume, cluster: _Cluster, switch: Switch) -> Keeper:
+    return Keeper(
+        volume.audit_log,
+        volume.journal,
+        cluster.client,
+        namespace=settings.namespace,
+        logger=telemetry.log,
+        checkpoint_seconds=settings.checkpoint_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+        free=switch.free,
+        owner=cluster.view.owner,
+        certificate=volume.certificate.chain,
+    )
+
+
+def _ops_loop(
+    settings: Settings,
+    telemetry: Telemetry,
+    volume: _Volume,
+    board: Board,
+    *,
+    parts: tuple[OpsApi, _Cluster, Offers, Switch],
+) -> OpsLoop:
+    ops_api, cluster, offers, switch = parts
+    return OpsLoop(
+        ops_api,
+        cluster.client,
+        offers,
+        board=board,
+        log=telemetry.log,
+        wait_seconds=settings.desired_wait_seconds,
+        report_seconds=settings.report_seconds,
+        first_sequence=volume.state.report_floor,
+        free=switch.free,
+    )
+
+
+def _offers(
+    settings: Settings, telemetry: Telemetry, volume: _Volume, *, clock: Clock, parts: tuple[_Cluster, Switch]
+) -> Offers:
+    cluster, switch = parts
+    return Offers(
+        volume.state,
+        cluster.view,
+        telemetry.log,
+        pins=settings.pins,
+        site=Site(settings.env_id, settings.version, kubernetes=""),
+        free=switch.free,
+        clock=clock,
+    )
 
 
 def _rollout(
@@ -173,14 +276,15 @@ def _rollout(
     board: Board,
     *,
     clock: Clock,
-    view: ClusterView,
-    client: KubernetesClient,
+    parts: tuple[_Cluster, Offers],
 ) -> RolloutLoop:
+    cluster, offers = parts
     return RolloutLoop(
-        view,
-        client,
+        cluster.view,
+        cluster.client,
         volume.state,
-        public_keys=volume.public_keys,
+        offers=offers,
+        journal=volume.journal,
         board=board,
         log=telemetry.log,
         deadline=settings.rollout_deadline_seconds,
@@ -189,14 +293,21 @@ def _rollout(
     )
 
 
-def _litestar(telemetry: Telemetry, volume: _Volume, board: Board, links: _Links, access: Access) -> Litestar:
+def _litestar(telemetry: Telemetry, volume: _Volume, board: Board, ops_api: OpsApi, access: Access) -> Litestar:
+    handlers = [
+        status, audit_entries, audit_logs, audit_log_file, egress_entries, egress_body,
+        export_logs, export_metrics, export_report,
+    ]  # fmt: skip
     return Litestar(
-        route_handlers=[status, audit_entries, export_logs, export_metrics, export_report],
+        route_handlers=handlers,
         guards=[access.guard],
+        before_send=[add_receipt],
         dependencies={
             "board": Provide(lambda: board, sync_to_thread=False, use_cache=True),
             "audit_log": Provide(lambda: volume.audit_log, sync_to_thread=False, use_cache=True),
-            "ops_api": Provide(lambda: links.ops_api, sync_to_thread=False, use_cache=True),
+            "access": Provide(lambda: access, sync_to_thread=False, use_cache=True),
+            "ledger": Provide(lambda: volume.ledger, sync_to_thread=False, use_cache=True),
+            "ops_api": Provide(lambda: ops_api, sync_to_thread=False, use_cache=True),
         },
         exception_handlers=error_handlers(telemetry.log),
         openapi_config=None,
@@ -205,16 +316,18 @@ def _litestar(telemetry: Telemetry, volume: _Volume, board: Board, links: _Links
 
 
 async def _begin(settings: Settings, telemetry: Telemetry, volume: _Volume) -> None:
-    recovery = volume.audit_log.recovery
+    log = volume.audit_log
     act = volume.journal.act("start", "/", subject=OWN)
-    act.notes.update({"version": settings.version, "epoch": "new" if recovery.fresh else "continued"})
-    if recovery.torn_bytes:
-        act.notes.update({"torn-bytes": str(recovery.torn_bytes), "torn-sha256": recovery.torn_digest})
+    act.notes.update(log.opening.notes)
+    act.notes.update(
+        {"version": settings.version, "key": log.verifier, "heartbeat-seconds": f"{settings.heartbeat_seconds:g}"}
+    )
     await volume.journal.outcome(act, 200, durable=True)
+    await log.checkpoint()
     telemetry.log.info(
         "the audit log holds {entries} entries; {torn} of a torn tail were put aside",
-        entries=Count(volume.audit_log.head.size),
-        torn=Bytes(recovery.torn_bytes),
+        entries=Count(log.size),
+        torn=Bytes(int(log.opening.notes.get("torn-bytes", "0"))),
     )
 
 
@@ -233,12 +346,16 @@ def _interrupted(telemetry: Telemetry, error: LogitsError) -> None:
 
 
 def _print_line(line: bytes) -> None:
-    sys.stdout.write(line.decode())
+    sys.stdout.write(line.decode() + "\n")
     sys.stdout.flush()
 
 
-async def _close(volume: _Volume, links: _Links) -> None:
-    await links.client.aclose()
-    await links.server.aclose()
-    await links.ops_api.aclose()
+async def _close(volume: _Volume, cluster: _Cluster, ops_api: OpsApi) -> None:
+    # Without this record the log shows that the process ended in another way than by being stopped.
+    with contextlib.suppress(LogitsError):
+        await volume.journal.outcome(volume.journal.act("stop", "/", subject=OWN), 200, durable=True)
+        await volume.audit_log.checkpoint()
+    await cluster.client.aclose()
+    await cluster.server.aclose()
+    await ops_api.aclose()
     volume.audit_log.close()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from logits_core.policy import Mode
 from logits_core.rollout import Accepted, Phase
 from logits_core.rollout.plan import WAITING
 from logits_shell.kubernetes import Changes
@@ -24,12 +25,14 @@ class Contact:
 
 @dataclass
 class RolloutView:
-    """Where the rollout stands, in words that may leave the cluster."""
+    """Where the rollout stands: all but plan and expiry in words that may leave the cluster."""
 
     desired: Accepted | None = None
     running: Accepted | None = None
     phase: Phase = Phase.IDLE
     message: str = WAITING
+    plan: dict[str, Any] | None = None
+    expires: datetime | None = None
 
     def document(self) -> dict[str, Any]:
         """The state as JSON values."""
@@ -55,6 +58,7 @@ class Board:
         self.contact = Contact()
         self.rollout = RolloutView()
         self.report: dict[str, Any] = {}
+        self.mode = Mode.NORMAL
         self.changes = Changes()
 
     def show(self, view: RolloutView) -> bool:
@@ -70,6 +74,11 @@ class Board:
         if report != self.report:
             self.report = report
             self.changes.ring()
+
+    def changed(self, mode: Mode) -> None:
+        """Take over the customer's mode."""
+        self.mode = mode
+        self.changes.ring()
 
     def reached(self, clock: Callable[[], float]) -> None:
         """Note that the Ops API answered."""
@@ -89,6 +98,7 @@ class Board:
         return {
             "environment": self.environment,
             "gatewayVersion": self.version,
+            "mode": str(self.mode),
             "registered": self.contact.registered,
             "opsApi": {
                 "reachable": self.contact.reachable,
@@ -96,6 +106,8 @@ class Board:
                 "message": self.contact.message,
             },
             "release": self.rollout.document(),
+            "releasePlan": self.rollout.plan,
+            "vendorWordExpires": self.rollout.expires.isoformat() if self.rollout.expires else None,
         }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -43,6 +44,10 @@ class Caller:
     expires_at: float
 
 
+MAX_VERIFIED = 1024
+"""Tokens whose signatures are remembered as good; far more than there are pods of Logits."""
+
+
 class SigningKeys:
     """The cluster's token keys, fetched when a key id is unknown.
 
@@ -64,6 +69,8 @@ class SigningKeys:
         self._keys = KeySet({})
         self._fetched_at = 0.0
         self._lock = anyio.Lock()
+        self._own = self._issuer = ""
+        self._verified: dict[bytes, tuple[Identity, float]] = {}
 
     async def verify(self, token: str) -> Identity:
         """Verify a token, with fresh keys if it needs them.
@@ -71,7 +78,23 @@ class SigningKeys:
         Raises:
             LogitsError: UNAUTHENTICATED, or UNAVAILABLE when the keys can't be fetched.
         """
-        issuer = unverified_issuer(self._own_token())
+        issuer, digest, now = self._current_issuer(), hashlib.sha256(token.encode()).digest(), self._clock()
+        # The signature of the very same token needs no second look while neither keys nor issuer changed.
+        if (known := self._verified.get(digest)) and known[1] <= now < known[0].expires_at:
+            return known[0]
+        identity = await self._verify(token, issuer)
+        if len(self._verified) >= MAX_VERIFIED:
+            self._verified.clear()
+        self._verified[digest] = (identity, now)
+        return identity
+
+    def _current_issuer(self) -> str:
+        if (own := self._own_token()) != self._own:
+            self._issuer, self._own = unverified_issuer(own), own
+            self._verified.clear()
+        return self._issuer
+
+    async def _verify(self, token: str, issuer: str) -> Identity:
         try:
             return self._check(token, issuer)
         except LogitsError as error:
@@ -93,6 +116,7 @@ class SigningKeys:
             if self._clock() - self._fetched_at < KEY_REFRESH_SECONDS:
                 return
             self._keys = KeySet.from_jwks(await self._fetch())
+            self._verified.clear()
             self._fetched_at = self._clock()
 
 
@@ -145,14 +169,19 @@ class Callers:
     async def _live_pod(self, identity: Identity) -> dict[str, Any]:
         if not self._pods.synced.is_set():
             raise LogitsError(ErrorCode.UNAVAILABLE, "the Gateway doesn't know the pods yet; try again", retry_after=1)
+        if pod := self._pod(identity):
+            return pod
         with anyio.move_on_after(POD_WAIT_SECONDS):
             while True:
                 seen = self._pods.changes.count
-                pod = self._pods.get(identity.pod_name, self._namespace)
-                if pod is not None and pod["metadata"].get("uid") == identity.pod_uid:
+                if pod := self._pod(identity):
                     return pod
                 await self._pods.wait_change(seen)
         raise unauthenticated("the pod that it is bound to is gone")
+
+    def _pod(self, identity: Identity) -> dict[str, Any] | None:
+        pod = self._pods.get(identity.pod_name, self._namespace)
+        return pod if pod is not None and pod["metadata"].get("uid") == identity.pod_uid else None
 
 
 def unauthenticated(why: str) -> LogitsError:

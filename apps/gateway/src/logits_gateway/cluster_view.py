@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from logits_core.errors import ErrorCode, LogitsError
-from logits_core.policy import Limits
+from logits_core.policy import Limits, Mode, mode_of
 from logits_core.reconcile.manifests import Site
 from logits_core.reconcile.state import Anchor, Customizations
-from logits_core.rollout import Progress
+from logits_core.rollout import Controls, Progress
+from logits_core.rollout.controls import approvals_of
 from logits_core.rollout.manifest import NAME as CONTROLLER_NAME
 from logits_shell.kubernetes import CONFIG_MAPS, DEPLOYMENTS, PODS, Changes, KubernetesClient, Reflector
 
@@ -90,6 +91,32 @@ class ClusterView:
         limits = self.limits_map.get(LIMITS_NAME)
         return Customizations.parse(limits) if limits is not None else Customizations()
 
+    def controls(self) -> Controls:
+        """What the customer decided about releases.
+
+        Raises:
+            LogitsError: UNAVAILABLE before it is known, INVALID when it makes no sense.
+        """
+        self.customizations()
+        data: dict[str, str] = (self.limits_map.get(LIMITS_NAME) or {}).get("data") or {}
+        return Controls.parse(data.get("releases", ""))
+
+    def approvals(self) -> tuple[str, ...]:
+        """The customer's signatures on releases."""
+        found = self.limits_map.get(LIMITS_NAME)
+        return approvals_of(None if found is None else found["metadata"].get("annotations"))
+
+    def mode(self, chart: Mode) -> Mode:
+        """The customer's mode, by the chart and the annotation.
+
+        Raises:
+            LogitsError: UNAVAILABLE before it is known.
+        """
+        if not self.limits_map.synced.is_set():
+            raise LogitsError(ErrorCode.UNAVAILABLE, "the customer's mode isn't known yet; try again", retry_after=1)
+        found = self.limits_map.get(LIMITS_NAME)
+        return mode_of(chart, None if found is None else found["metadata"].get("annotations") or {})
+
     def limits(self, progress: Progress) -> Limits:
         """What admission allows now: the images in force, within the customer's limits.
 
@@ -102,10 +129,14 @@ class ClusterView:
                 images[component] = images.get(component, frozenset()) | {reference}
         return Limits(self.namespace, images, self.customizations())
 
+    def owner(self) -> Anchor | None:
+        """What goes with the chart takes everything that Logits made with it; None while it isn't there."""
+        anchor = self.anchor.get(ANCHOR_NAME)
+        return Anchor(name=ANCHOR_NAME, uid=anchor["metadata"]["uid"]) if anchor else None
+
     def site(self, release_version: str, image_pull_policy: str) -> Site | None:
         """What the Controller's manifest needs to know, or None while the anchor isn't there."""
-        anchor = self.anchor.get(ANCHOR_NAME)
-        if anchor is None:
+        owner = self.owner()
+        if owner is None:
             return None
-        owner = Anchor(name=ANCHOR_NAME, uid=anchor["metadata"]["uid"])
         return Site(self.namespace, owner, self.customizations(), release_version, image_pull_policy)

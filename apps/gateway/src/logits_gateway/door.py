@@ -1,6 +1,6 @@
 """The door to the Kubernetes API: every request's way, stage by stage, on one page.
 
-transport -> caller -> parse -> authorise -> admit -> record the intent -> forward -> record the outcome
+transport -> caller -> parse -> authorise -> mode -> admit -> record the intent -> forward -> record the outcome
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from logits_core.audit import ANONYMOUS, Act
 from logits_core.errors import ErrorCode, LogitsError
-from logits_core.policy import DenialError, Limits, RequestInfo, admit, authorise, parse
+from logits_core.policy import DenialError, Limits, Mode, RequestInfo, admit, authorise, check_mode, parse
 from logits_core.policy.admission import CheckedBody
 from logits_core.policy.responses import accepts, is_secret, without_content
 from logits_core.policy.transport import check_headers
@@ -51,11 +51,11 @@ class RawRequest:
 class Reply(Protocol):
     """Where an answer goes."""
 
-    async def whole(self, status: int, body: bytes) -> None:
-        """Send a complete JSON answer."""
+    async def whole(self, status: int, body: bytes, receipt: str = "") -> None:
+        """Send a complete JSON answer, with the audit log's receipt for the act."""
         ...
 
-    async def start(self, status: int) -> None:
+    async def start(self, status: int, receipt: str) -> None:
         """Begin a streamed JSON answer."""
         ...
 
@@ -74,7 +74,7 @@ class _Passage:
 
     act: Act
     rule: str = ""
-    recorded: bool = False
+    receipt: str = ""
 
 
 class Door:
@@ -85,6 +85,7 @@ class Door:
         callers: tells who asks.
         limits: what may run now; raises UNAVAILABLE while it isn't known.
         journal: the audit verbs.
+        mode: the customer's mode now; raises UNAVAILABLE while it isn't known.
         namespace: the release's namespace.
         max_watches: watches that may be open at once.
         registry: for the counters.
@@ -98,6 +99,7 @@ class Door:
         limits: Callable[[], Limits],
         journal: Journal,
         *,
+        mode: Callable[[], Mode],
         namespace: str,
         max_watches: int,
         registry: CollectorRegistry,
@@ -107,6 +109,7 @@ class Door:
         self._callers = callers
         self._limits = limits
         self._journal = journal
+        self._mode = mode
         self._namespace = namespace
         self._max_watches = max_watches
         self._clock = clock
@@ -119,29 +122,40 @@ class Door:
         )
         self._watches = Gauge("logits_gateway_watches", "Watches open now.", registry=registry)
 
-    async def answer(self, request: RawRequest, reply: Reply) -> None:
-        """Take a request through all stages and answer it; refusals are answered with a Status."""
+    async def answer(self, request: RawRequest, reply: Reply, *, offered: bool = True) -> None:
+        """Take a request through all stages and answer it; refusals are answered with a Status.
+
+        Args:
+            request: as it came.
+            reply: where the answer goes.
+            offered: False for a path that nothing here serves.
+        """
         uri = f"{request.path}?{request.query}" if request.query else request.path
         method = request.method.lower()
         passage = _Passage(self._journal.act(method, uri, subject=ANONYMOUS, source=request.source))
         try:
-            await self._pass(request, passage, reply)
+            await self._pass(request, passage, reply, offered=offered)
         except LogitsError as error:
             code, document = status_document(error)
-            if not passage.recorded:
+            if not passage.receipt:
                 rule = error.rule if isinstance(error, DenialError) else passage.rule
-                await self._journal.refusal(passage.act, error, code, rule=rule)
+                entry = await self._journal.refusal(passage.act, error, code, rule=rule)
+                passage.receipt = self._journal.receipt(entry) if entry else ""
             self._count(passage.act, code)
-            await reply.whole(code, msgspec.json.encode(document))
+            await reply.whole(code, msgspec.json.encode(document), passage.receipt)
 
-    async def _pass(self, request: RawRequest, passage: _Passage, reply: Reply) -> None:
+    async def _pass(self, request: RawRequest, passage: _Passage, reply: Reply, *, offered: bool) -> None:
         check_headers(request.headers)
         caller = await self._callers.identify(request.headers)
         passage.act = replace(passage.act, subject=caller.subject)
+        if not offered:
+            raise LogitsError(ErrorCode.NOT_FOUND, "there is no such path here", field="path")
         info = parse(request.method, request.path, request.query)
         passage.act = replace(passage.act, verb=info.verb, reference=_reference(info))
         rule = authorise(caller.component, info, namespace=self._namespace)
         passage.rule = rule.id
+        if info.mutates:
+            check_mode(self._mode(), info)
         body = await request.read_body()
         limits = self._limits() if info.mutates else Limits(self._namespace, {})
         content_type = _header(request.headers, b"content-type")
@@ -183,16 +197,18 @@ class Door:
             async with self._server.stream(upstream, watch=False) as answer:
                 content = await read_whole(answer)
         except LogitsError as error:
-            passage.recorded = True
             code, _ = status_document(error)
-            await self._journal.outcome(act, code, durable=durable, notes={"error": str(error.code)})
+            await self._ended(passage, code, durable=durable, notes={"error": str(error.code)})
             raise
         if is_secret(info):
             content = msgspec.json.encode(without_content(_decoded(content)))
-        passage.recorded = True
-        await self._journal.outcome(act, answer.status, durable=durable, notes=_seen(content))
+        await self._ended(passage, answer.status, durable=durable, notes=_seen(content))
         self._count(act, answer.status)
-        await reply.whole(answer.status, content)
+        await reply.whole(answer.status, content, passage.receipt)
+
+    async def _ended(self, passage: _Passage, code: int, *, durable: bool, notes: dict[str, str]) -> None:
+        entry = await self._journal.outcome(passage.act, code, durable=durable, notes=notes)
+        passage.receipt = self._journal.receipt(entry)
 
     async def _watch(self, upstream: UpstreamRequest, caller: Caller, passage: _Passage, reply: Reply) -> None:
         if self._open_watches >= self._max_watches:
@@ -208,16 +224,14 @@ class Door:
         finally:
             self._open_watches -= 1
             self._watches.set(self._open_watches)
-        passage.recorded = True
-        await self._journal.outcome(passage.act, answer.status, durable=False, notes=_seen(content))
+        await self._ended(passage, answer.status, durable=False, notes=_seen(content))
         self._count(passage.act, answer.status)
-        await reply.whole(answer.status, content)
+        await reply.whole(answer.status, content, passage.receipt)
 
     async def _relay(self, answer: UpstreamAnswer, caller: Caller, passage: _Passage, reply: Reply) -> None:
         """Send a watch's events on until it, its client or its token ends."""
-        await self._journal.started(passage.act, 200)
-        passage.recorded = True
-        await reply.start(200)
+        passage.receipt = self._journal.receipt(await self._journal.started(passage.act, 200))
+        await reply.start(200, passage.receipt)
         events, ended, gone = 0, "stopped", anyio.Event()
         try:
             async with anyio.create_task_group() as group:

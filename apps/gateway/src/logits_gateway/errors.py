@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +11,8 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from logits_core.errors import ErrorCode, LogitsError
-from logits_core.redaction import Identifier
 from logits_shell.log import Logger
+from logits_shell.relay import Rejection
 
 AnyRequest = Request[Any, Any, Any]
 Handler = Callable[..., Response[bytes]]
@@ -60,27 +59,31 @@ def status_document(error: LogitsError) -> tuple[int, dict[str, Any]]:
         details["causes"] = [{"reason": "FieldValueInvalid", "field": error.field, "message": error.message}]
     if error.retry_after is not None:
         details["retryAfterSeconds"] = max(1, round(error.retry_after))
-    document: dict[str, Any] = {
+    document = _failure(word.code, error.reason or word.reason, error.message)
+    return word.code, document | ({"details": details} if details else {})
+
+
+def status_of_rejection(rejection: Rejection) -> dict[str, Any]:
+    """The Status object of bytes that are no request."""
+    word = next((word for word in STATUS.values() if word.code == rejection.status), STATUS[ErrorCode.MALFORMED])
+    return _failure(rejection.status, word.reason, rejection.message)
+
+
+def _failure(code: int, reason: str, message: str) -> dict[str, Any]:
+    return {
         "kind": "Status",
         "apiVersion": "v1",
         "metadata": {},
         "status": "Failure",
-        "message": error.message,
-        "reason": error.reason or word.reason,
-        "code": word.code,
+        "message": message,
+        "reason": reason,
+        "code": code,
     }
-    return word.code, document | ({"details": details} if details else {})
 
 
 def incident(log: Logger, error: Exception) -> LogitsError:
     """An opaque error for a failure that nobody expected; the Pod log has it under the same id."""
-    number = secrets.token_hex(6)
-    log.error(
-        "unexpected error {incident} of type {kind}: {error}",
-        incident=number,
-        kind=Identifier(type(error).__name__.lower()[:48]),
-        error=repr(error),
-    )
+    number = log.incident(error)
     return LogitsError(ErrorCode.INTERNAL, f"an unexpected error; the Gateway's log has it under {number}")
 
 

@@ -74,6 +74,15 @@ def check_batch(kind: str, body: bytes, *, encoding: str, key: str) -> Batch:
     return Batch(kind, zstd.compress(plain), digest, len(plain), records)
 
 
+def plain_of(content: bytes) -> bytes:
+    """The text of a batch that was sent.
+
+    Raises:
+        LogitsError: it isn't one whole zstd frame.
+    """
+    return _decompress(content)
+
+
 def _decompress(body: bytes) -> bytes:
     if len(body) > MAX_BATCH_BYTES:
         raise LogitsError(ErrorCode.TOO_LARGE, f"a batch has at most {MAX_BATCH_BYTES} bytes; cut it")

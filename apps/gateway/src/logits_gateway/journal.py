@@ -11,10 +11,10 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter
 
 from logits_core.audit import Act, Stage, Subject, concealed, event
-from logits_core.audit.digests import MAX_OBJECT_BYTES
+from logits_core.audit.digests import MAX_OBJECT_BYTES, without_tokens
 from logits_core.errors import LogitsError
 from logits_core.policy import policy_digest, strictjson
-from logits_gateway.adapters.audit_log import AuditLog
+from logits_gateway.adapters.audit_log import AuditLog, Entry
 
 STRANGER_RECORDS_PER_MINUTE = 120
 """Records about callers that proved nothing; more are counted, so that strangers can't fill the volume."""
@@ -62,49 +62,54 @@ class Journal:
 
     def act(self, verb: str, uri: str, *, subject: Subject, source: str = "") -> Act:
         """Begin the description of an act."""
-        return Act(self.new_id(), self.clock(), verb, uri, subject, source, notes={"policy": policy_digest()})
+        shown = without_tokens(uri, self.key)
+        return Act(self.new_id(), self.clock(), verb, shown, subject, source, notes={"policy": policy_digest()})
 
     def shown(self, value: Any) -> Any:
         """An object as the log may show it; its digest alone when it is too large."""
         result = concealed(value, self.key)
         return result if len(strictjson.encode(result)) <= MAX_OBJECT_BYTES else {"withheld": "too large"}
 
-    async def intent(self, act: Act) -> None:
+    def receipt(self, entry: Entry) -> str:
+        """A signed promise that a record stands in the log, for the answer to whoever asked."""
+        return self.log.receipt(entry)
+
+    async def intent(self, act: Act) -> Entry:
         """Record what is about to be changed; on disk when this returns.
 
         Raises:
             LogitsError: UNAVAILABLE when it can't be recorded; then it must not be done.
         """
-        await self._append(act, "RequestReceived", durable=True)
+        return await self._append(act, "RequestReceived", durable=True)
 
-    async def started(self, act: Act, code: int) -> None:
+    async def started(self, act: Act, code: int) -> Entry:
         """Record that a watch begins.
 
         Raises:
             LogitsError: UNAVAILABLE when it can't be recorded; then it must not be answered.
         """
-        await self._append(act, "ResponseStarted", durable=False, code=code)
+        return await self._append(act, "ResponseStarted", durable=False, code=code)
 
-    async def outcome(self, act: Act, code: int, *, durable: bool, notes: dict[str, str] | None = None) -> None:
+    async def outcome(self, act: Act, code: int, *, durable: bool, notes: dict[str, str] | None = None) -> Entry:
         """Record how an act ended.
 
         Raises:
             LogitsError: UNAVAILABLE when it can't be recorded; then it must not be answered.
         """
-        await self._append(act, "ResponseComplete", durable=durable, code=code, notes=notes)
+        return await self._append(act, "ResponseComplete", durable=durable, code=code, notes=notes)
 
-    async def refusal(self, act: Act, error: LogitsError, code: int, *, rule: str) -> None:
-        """Record that an act was refused before it was tried.
+    async def refusal(self, act: Act, error: LogitsError, code: int, *, rule: str) -> Entry | None:
+        """Record that an act was refused before it was tried; None when it was counted instead.
 
         A log that can't be written changes nothing here: the refusal stands either way.
         """
         notes = {"decision": "deny", "error": str(error.code)} | ({"rule": rule} if rule else {})
         if not act.subject.caller and not self._may_record(notes):
-            return
+            return None
         try:
-            await self._append(act, "ResponseComplete", durable=False, code=code, notes=notes)
+            return await self._append(act, "ResponseComplete", durable=False, code=code, notes=notes)
         except LogitsError:
-            return
+            return None
 
     def _may_record(self, notes: dict[str, str]) -> bool:
         allowance, minute = self._allowance, int(self.clock() // 60)
@@ -128,7 +133,8 @@ class Journal:
         durable: bool,
         code: int | None = None,
         notes: dict[str, str] | None = None,
-    ) -> None:
+    ) -> Entry:
         record = event(act, stage, now=self.clock(), code=code, notes=notes)
-        await self.log.append(record, durable=durable)
+        entry = await self.log.append(record, durable=durable)
         self._counters["events"].labels(stage.lower()).inc()
+        return entry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -12,7 +13,7 @@ from logits_core.redaction import Count, Identifier, Seconds
 from logits_gateway.adapters.ops_api import OpsApi
 from logits_gateway.backoff import Backoff
 from logits_gateway.board import Board
-from logits_gateway.rollout_loop import RolloutLoop
+from logits_gateway.offers import Offers
 from logits_shell.kubernetes import NODES, KubernetesClient
 from logits_shell.log import Logger
 
@@ -26,29 +27,32 @@ class OpsLoop:
     Args:
         ops_api: the link.
         client: reads nodes and version for the registration.
-        rollout: takes offers.
+        offers: takes what the vendor wants to run here.
         board: what is reported.
         log: the log.
         wait_seconds: how long the Ops API may hold a question open.
         report_seconds: the longest time between two reports.
         first_sequence: where report numbers begin in this process' life.
+        free: whether the customer lets anything be changed now.
     """
 
     def __init__(
         self,
         ops_api: OpsApi,
         client: KubernetesClient,
-        rollout: RolloutLoop,
+        offers: Offers,
         *,
         board: Board,
         log: Logger,
         wait_seconds: int,
         report_seconds: float,
         first_sequence: int,
+        free: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._free = free
         self._ops_api = ops_api
         self._client = client
-        self._rollout = rollout
+        self._offers = offers
         self._board = board
         self._log = log
         self._wait_seconds = wait_seconds
@@ -63,16 +67,20 @@ class OpsLoop:
         backoff = Backoff()
         etag = ""
         while True:
+            if not self._free():
+                # A release that was offered meanwhile is asked for again when the customer lets go.
+                await anyio.sleep(MIN_REPORT_PAUSE)
+                continue
             try:
                 started = anyio.current_time()
-                answer = await self._ops_api.desired(etag, self._wait_seconds)
+                answer = await self._ops_api.desired(etag, self._wait_seconds, self._offers.known_roots)
             except LogitsError as error:
                 await self._pause(backoff, error)
                 continue
             backoff.succeeded()
-            if answer is not None:
+            if answer is not None and self._free():
                 etag = answer[0]
-                self._rollout.offer(answer[1])
+                self._offers.take(answer[1])
             elif anyio.current_time() - started < 1.0:
                 await anyio.sleep(1.0)  # a server that doesn't wait must not be asked in a hot loop
 

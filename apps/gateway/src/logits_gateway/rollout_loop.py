@@ -1,33 +1,26 @@
-"""The rollout loop: offers of the Ops API become plans, and plans become one applied Deployment."""
+"""The rollout loop: verified offers become plans, and plans become one applied Deployment."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import anyio
 
 from logits_core.errors import LogitsError
 from logits_core.reconcile.manifests import Site
-from logits_core.redaction import Count, Identifier, Reason, Version
-from logits_core.rollout import (
-    Accepted,
-    Desired,
-    Plan,
-    SignedRelease,
-    accept,
-    controller_manifest,
-    observe,
-    plan,
-    verify,
-)
-from logits_core.rollout.manifest import MANIFEST_DIGEST
+from logits_core.redaction import Identifier, Reason, Version
+from logits_core.rollout import Accepted, Desired, Plan, plan
+from logits_core.rollout.manifest import MANIFEST_DIGEST, controller_manifest, observe
 from logits_core.rollout.manifest import NAME as CONTROLLER_NAME
+from logits_gateway.adapters.ops_api import OWN
 from logits_gateway.adapters.state_file import StateFile
 from logits_gateway.backoff import Backoff
 from logits_gateway.board import Board, RolloutView
 from logits_gateway.cluster_view import ClusterView
+from logits_gateway.journal import Journal
+from logits_gateway.offers import Offers, Step
 from logits_shell.kubernetes import DEPLOYMENTS, KubernetesClient
 from logits_shell.log import Logger
 
@@ -42,7 +35,8 @@ class RolloutLoop:
         view: the cluster.
         client: the Gateway's own way through its door.
         state: what is remembered across restarts.
-        public_keys: raw keys that may sign releases.
+        offers: knows what may begin.
+        journal: gets a record of every release that begins.
         board: told where the rollout stands.
         log: the log.
         deadline: seconds that a new Controller has to become ready.
@@ -56,7 +50,8 @@ class RolloutLoop:
         client: KubernetesClient,
         state: StateFile,
         *,
-        public_keys: Iterable[bytes],
+        offers: Offers,
+        journal: Journal,
         board: Board,
         log: Logger,
         deadline: float,
@@ -66,40 +61,14 @@ class RolloutLoop:
         self._view = view
         self._client = client
         self._state = state
-        self._public_keys = tuple(public_keys)
+        self._offers = offers
+        self._journal = journal
         self._board = board
         self._log = log
         self._deadline = deadline
         self._image_pull_policy = image_pull_policy
         self._clock = clock
-        self._refusal = ""
         self._backoff = Backoff(first=0.5, longest=15.0)
-
-    def offer(self, document: Any) -> None:
-        """Take what the Ops API wants to run here; refusals show on the board and change nothing."""
-        if document is None:
-            return
-        try:
-            envelope = SignedRelease.parse(document)
-            accepted = Accepted(verify(envelope, self._public_keys), envelope)
-            progress = accept(self._state.progress, accepted, now=self._clock())
-        except LogitsError as error:
-            self._refusal = _literal(error)
-            self._log.warning(
-                "the offered release is refused with {code}: {message}",
-                code=Identifier(error.code.value),
-                message=error.message,
-            )
-        else:
-            self._refusal = ""
-            if progress != self._state.progress:
-                self._log.info(
-                    "release {version} with counter {counter} is accepted",
-                    version=Version(accepted.release.version),
-                    counter=Count(accepted.release.counter),
-                )
-            self._state.store(progress)
-        self._view.changes.ring()
 
     async def run(self) -> None:
         """Roll out for ever."""
@@ -114,11 +83,18 @@ class RolloutLoop:
     async def _round(self) -> float | None:
         """Make one plan and take its step; return the longest pause before the next, in seconds."""
         try:
-            decided = self._plan()
+            if not self._offers.kubernetes:
+                found: dict[str, Any] = await self._client.get_path("/version")
+                self._offers.learn(str(found.get("gitVersion", "v0"))[:64])
+            step = self._offers.step()
+            if step.begun is not None:
+                await self._record(step.begun)
+            self._state.store(step.progress)
+            decided = self._plan(step)
             if decided is None:
                 return None
             self._state.store(decided.progress)
-            self._show(decided)
+            self._show(decided, step)
             if decided.apply is not None:
                 await self._apply(decided.apply)
         except LogitsError as error:
@@ -129,10 +105,17 @@ class RolloutLoop:
             )
             return self._backoff.failed(asked=error.retry_after)
         self._backoff.succeeded()
-        return None if decided.wake_at is None else max(0.05, decided.wake_at - self._clock())
+        wakes = [at for at in (decided.wake_at, step.wake_at) if at is not None]
+        return max(0.05, min(wakes) - self._clock()) if wakes else None
 
-    def _plan(self) -> Plan | None:
-        progress = self._state.progress
+    async def _record(self, begun: Accepted) -> None:
+        act = self._journal.act("release", "/", subject=OWN)
+        release = begun.release
+        act.notes.update({"release": release.version, "counter": str(release.counter), "sha256": begun.digest})
+        await self._journal.outcome(act, 200, durable=True)
+
+    def _plan(self, step: Step) -> Plan | None:
+        progress = step.progress
         if progress.accepted is not None and self._site(progress.accepted) is None:
             return None  # the chart's anchor isn't there; its arrival rings
         desired = Desired(
@@ -140,13 +123,16 @@ class RolloutLoop:
             accepted_manifest=self._digest(progress.accepted),
             good_manifest=self._digest(progress.good),
             deadline=self._deadline,
-            refusal=self._refusal,
+            refusal=step.refusal,
+            good_allowed=self._offers.good_allowed(),
+            hold=str(step.hold or ""),
         )
         live = self._view.controller.get(CONTROLLER_NAME)
         return plan(observe(live), desired, self._clock())
 
-    def _show(self, decided: Plan) -> None:
-        view = RolloutView(decided.progress.accepted, decided.running, decided.phase, decided.message)
+    def _show(self, decided: Plan, step: Step) -> None:
+        progress, expires = decided.progress, self._offers.expires()
+        view = RolloutView(progress.accepted, decided.running, decided.phase, decided.message, step.plan, expires)
         if self._board.show(view):
             self._log.info("rollout is {phase}: {message}", phase=Reason(str(decided.phase)), message=decided.message)
 
@@ -173,14 +159,3 @@ class RolloutLoop:
     def _digest(self, accepted: Accepted | None) -> str:
         manifest = self._manifest(accepted) if accepted else None
         return manifest["metadata"]["annotations"][MANIFEST_DIGEST] if manifest else ""
-
-
-_REFUSALS = {
-    "signatures": "the offered release is not signed by a key of this Gateway; the running one stays",
-    "counter": "the offered release has a counter that is not above the accepted one; the running one stays",
-}
-
-
-def _literal(error: LogitsError) -> str:
-    """A sentence of ours for a refusal: nothing that the offer says may reach the board."""
-    return _REFUSALS.get(error.field or "", "the offered release can't be read; the running one stays")

@@ -7,7 +7,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from logits_core.policy import Mode
+from logits_core.rollout import Pins
 from logits_shell.settings import AppSettings
+
+RootPin = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 
 class Settings(AppSettings):
@@ -25,12 +29,11 @@ class Settings(AppSettings):
     ops_api_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/ ]+(/[^ ]*)?$")] = Field(
         description="Base URL of the Ops API."
     )
-    release_public_keys: str = Field(
-        min_length=44,
-        description="Ed25519 keys that may sign releases: base64 of 32 raw bytes each, comma separated.",
-    )
+    images_root: RootPin = Field(description="Pinned root of the keys that say what may ever run; sha256:HEX.")
+    director_root: RootPin = Field(description="Pinned root of the keys that say what runs here now; sha256:HEX.")
     data_directory: Path = Field(
-        Path("/var/lib/logits"), description="Directory of the audit log, the accepted release and keys."
+        Path("/var/lib/logits"),
+        description="Directory of the audit log, the accepted release, trusted metadata and keys.",
     )
     kubernetes_credentials: Path = Field(
         Path("/var/run/secrets/kubernetes.io/serviceaccount"),
@@ -46,4 +49,30 @@ class Settings(AppSettings):
         25, ge=1, le=55, description="Seconds that the Ops API holds a question for a release open."
     )
     report_seconds: float = Field(60.0, gt=0, description="Longest time in seconds between two reports to the Ops API.")
+    tls_port: int = Field(
+        8443, ge=0, le=65535, description="Port for stock Kubernetes clients, which want TLS; 0 for none."
+    )
+    checkpoint_seconds: float = Field(
+        10.0, gt=0, description="How often in seconds the audit log is signed, if it has grown."
+    )
+    heartbeat_seconds: float = Field(
+        60.0, gt=0, description="Longest time in seconds without a record in the audit log; a heartbeat ends it."
+    )
+    egress_days: int = Field(30, ge=1, le=3650, description="Days that the text of what left is kept.")
+    read_only: bool = Field(False, description="Whether nothing in the cluster is changed through the Gateway.")
+    paused: bool = Field(
+        False, description="Whether nothing is changed, and nothing leaves for the Ops API or is asked of it."
+    )
     max_watches: int = Field(1000, ge=1, description="Watches that may be open at once; more get 429.")
+
+    @property
+    def pins(self) -> Pins:
+        """The roots that the customer installed."""
+        return Pins(self.images_root.removeprefix("sha256:"), self.director_root.removeprefix("sha256:"))
+
+    @property
+    def mode(self) -> Mode:
+        """The mode that the chart's values ask for."""
+        if self.paused:
+            return Mode.PAUSED
+        return Mode.READ_ONLY if self.read_only else Mode.NORMAL

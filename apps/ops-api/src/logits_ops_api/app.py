@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from logits_ops_api.adapters.retention import Expiry, Retention
 from logits_ops_api.adapters.telemetry import Telemetry as TelemetryStore
 from logits_ops_api.batches import Limits
 from logits_ops_api.changes import Changes
+from logits_ops_api.director import Director
 from logits_ops_api.errors import error_handlers
 from logits_ops_api.loop import keep_retention
 from logits_ops_api.routes.fleet import fleet_routes
@@ -74,7 +76,7 @@ def create_app(
     services = Services(
         settings=settings,
         environments=Environments(database, clock),
-        releases=Releases(database, clock),
+        releases=Releases(database, _director(settings), clock),
         telemetry=TelemetryStore(database, clock),
         sessions=OperatorSessions(database),
         changes=Changes(settings.max_waiters, on_count=metrics.waiters.set, on_refused=metrics.refused.inc),
@@ -95,6 +97,10 @@ def create_app(
         retention=partial(keep_retention, expiry, metrics, telemetry.log, clock),
         close=database.close,
     )
+
+
+def _director(settings: Settings) -> Director:
+    return Director(settings.director_key, timedelta(hours=settings.director_hours))
 
 
 def _retention(settings: Settings) -> Retention:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
-
-from logits_core.errors import ErrorCode, LogitsError
-
-T = TypeVar("T")
 
 VersionText = Annotated[
     str, Meta(pattern=r"^v?[0-9]{1,6}(\.[0-9]{1,6}){0,3}([-+][A-Za-z0-9.+-]{1,40})?$", max_length=64)
@@ -48,7 +43,7 @@ class ReleaseReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, ren
 
     desired: ReleaseReference | VersionText | None = None
     running: ReleaseReference | VersionText | None = None
-    state: Literal["Idle", "Verifying", "RollingOut", "Ready", "RolledBack", "Refused"] = "Idle"
+    state: Literal["Idle", "Verifying", "RollingOut", "Ready", "RolledBack", "Refused", "Held"] = "Idle"
     message: MessageText = ""
 
 
@@ -92,36 +87,7 @@ class EnvironmentKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True, re
 
 
 class DesiredVersion(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """Which published release an environment should run."""
+    """Which published release an environment should run, and why, for its customer to read."""
 
     version: VersionText
-
-
-def read(model: type[T], body: bytes) -> T:
-    """Decode a JSON body strictly.
-
-    Raises:
-        LogitsError: MALFORMED for what is not JSON, INVALID naming the field otherwise.
-    """
-    try:
-        return msgspec.json.decode(body, type=model)
-    except msgspec.ValidationError as error:
-        message, field = _explain(str(error))
-        raise LogitsError(ErrorCode.INVALID, message, field=field) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise LogitsError(ErrorCode.MALFORMED, f"the body must be one JSON document: {error}") from error
-
-
-def _explain(text: str) -> tuple[str, str]:
-    path = re.search(r" - at `\$\.?(.*)`$", text)
-    unknown = re.search(r"unknown field `(.*?)`", text)
-    missing = re.search(r"missing required field `(.*?)`", text)
-    parent = path[1] if path else ""
-    if unknown:
-        field = ".".join(part for part in (parent, unknown[1]) if part)
-        return f"{field} is not a field here: remove it or mend its spelling", field
-    if missing:
-        field = ".".join(part for part in (parent, missing[1]) if part)
-        return f"{field} is missing: add it", field
-    bare = text[: path.start()] if path else text
-    return f"{parent or 'the body'}: {bare[:1].lower()}{bare[1:]}", parent or "body"
+    reason: Annotated[str, Meta(pattern=r"^[ -~]{0,200}$")] = ""

@@ -22,6 +22,14 @@ class Settings(AppSettings):
     database_connections: int = Field(8, ge=1, le=100, description="Pooled PostgreSQL connections; count.")
     operator_token_sha256: str = Field(pattern=SHA256, description="SHA-256 of the operator token; hex.")
     service_token_sha256: str = Field(pattern=SHA256, description="SHA-256 of the token that Accounts calls with; hex.")
+    director_key: str = Field(
+        "",
+        repr=False,
+        description="Private key of the director role, a secret: PEM, or a URI of securesystemslib such as awskms:ID.",
+    )
+    director_hours: float = Field(
+        6, gt=0, le=168, description="How long the director's word holds; it is renewed at half of it; hours."
+    )
     max_waiters: int = Field(10_000, ge=1, description="Long polls and event streams that may wait at once; count.")
     max_batch_bytes: int = Field(4_194_304, ge=1024, description="A batch as sent, compressed; bytes.")
     max_batch_plain_bytes: int = Field(33_554_432, ge=1024, description="A batch after decompression; bytes.")

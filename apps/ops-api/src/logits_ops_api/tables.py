@@ -15,16 +15,28 @@ class Table(SQLModel):
     metadata = MetaData(naming_convention=NAMING)
 
 
+class Repository(Table, table=True):
+    """What the offline keys signed, as published last; one row."""
+
+    __tablename__ = "repository"  # pyright: ignore[reportAssignmentType]
+
+    id: int = Field(primary_key=True)
+    images: str = Field(sa_type=Text)
+    director: str = Field(sa_type=Text)
+    published_at: float
+
+
 class Release(Table, table=True):
-    """A signed release envelope, stored word for word."""
+    """A release file, word for word; a recalled one is no longer listed by the offline keys."""
 
     __tablename__ = "releases"  # pyright: ignore[reportAssignmentType]
 
     version: str = Field(primary_key=True, max_length=64)
     counter: int = Field(sa_type=BigInteger)
-    envelope: str = Field(sa_type=Text)
+    content: str = Field(sa_type=Text)
     digest: str = Field(max_length=64)
     published_at: float
+    recalled: bool = Field(default=False)
 
 
 class Environment(Table, table=True):
@@ -38,6 +50,11 @@ class Environment(Table, table=True):
     key_sha256: str = Field(max_length=64)
     created_at: float
     desired_version: str | None = Field(default=None, foreign_key="releases.version", max_length=64)
+    desired_reason: str = Field(default="", max_length=200)
+    word: str | None = Field(default=None, sa_type=Text)
+    word_version: int = Field(default=0, sa_type=BigInteger)
+    word_inputs: str = Field(default="", max_length=64)
+    word_expires_at: float = Field(default=0.0)
     registration: str | None = Field(default=None, sa_type=Text)
     registered_at: float | None = None
     report: str = Field(default="{}", sa_type=Text)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-
-import httpx
+from urllib.parse import urlsplit
 
 from logits_core.errors import ErrorCode, LogitsError
 from logits_core.policy.responses import JSON, JWKS
+from logits_gateway.adapters.upstream_exchange import Exchange, StaleError
 from logits_shell.kubernetes import ClusterAccess
+from logits_shell.relay import Headers, UnreachableError, Upstream, UpstreamPool
 
 MAX_ANSWER_BYTES = 32 << 20
 JSON_TYPES = (JSON, JWKS)
@@ -49,18 +52,18 @@ class ApiServer:
     """
 
     def __init__(self, access: ClusterAccess, *, max_watches: int) -> None:
-        self._origin = access.base_url.rstrip("/")
+        place = urlsplit(access.base_url)
+        secure = place.scheme == "https"
+        self._upstream = Upstream(place.hostname or "", place.port or (443 if secure else 80))
+        self._host = place.netloc
         self._credentials = access.credentials
-        self._http = httpx.AsyncClient(
-            verify=access.verify,
-            trust_env=False,
-            follow_redirects=False,
-            limits=httpx.Limits(max_connections=max_watches + 64, max_keepalive_connections=16, keepalive_expiry=4.0),
-        )
+        trusted = access.verify if isinstance(access.verify, ssl.SSLContext) else ssl.create_default_context()
+        self._pool = UpstreamPool(idle_per_upstream=16, tls=trusted if secure else None)
+        self._places = asyncio.Semaphore(max_watches + 64)
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        self._pool.close()
 
     def own_token(self) -> str:
         """The Gateway's own token, for the issuer that it names."""
@@ -74,56 +77,71 @@ class ApiServer:
             LogitsError: UNAVAILABLE without an answer, UPSTREAM_TIMEOUT after silence, UPSTREAM_FAILED
                 for an answer that is no plain JSON, such as a redirect.
         """
-        headers = {
-            "Authorization": f"Bearer {self._credentials.token()}",
-            "Accept": request.accept,
-            "Accept-Encoding": "identity",
-            "Audit-ID": request.audit_id,
-            "User-Agent": "logits-gateway",
-        }
-        if request.content is not None:
-            headers["Content-Type"] = request.content_type
         silence = WATCH_SILENCE_SECONDS if watch else READ_SECONDS
-        timeout = httpx.Timeout(silence, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
+        async with self._place():
+            exchange = await self._sent(request)
+            try:
+                try:
+                    status, headers = await exchange.head(silence)
+                except StaleError:
+                    exchange = await self._sent(request, new=True)
+                    status, headers = await exchange.head(silence)
+                _check_head(status, headers)
+                async with aclosing(exchange.chunks(silence)) as chunks:
+                    yield UpstreamAnswer(status, chunks)
+            finally:
+                exchange.leave()
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncGenerator[None]:
         try:
-            async with self._http.stream(
-                request.method,
-                self._origin + request.target,
-                content=request.content,
-                headers=headers,
-                timeout=timeout,
-            ) as response:
-                _check_head(response)
-                yield UpstreamAnswer(response.status_code, _chunks(response))
-        except (httpx.HTTPError, httpx.StreamError) as error:
-            raise _failure(error) from None
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await self._places.acquire()
+        except TimeoutError:
+            raise _unreachable("too many requests are open") from None
+        try:
+            yield
+        finally:
+            self._places.release()
+
+    async def _sent(self, request: UpstreamRequest, *, new: bool = False) -> Exchange:
+        # A change is never sent twice, so it doesn't go over a connection that may be closing.
+        connection = None if new else self._pool.idle(self._upstream, fresh=request.method != "GET")
+        if connection is None:
+            try:
+                connection = await self._pool.connect(self._upstream, CONNECT_SECONDS)
+            except UnreachableError as error:
+                raise _unreachable(error.kind.value) from None
+        exchange = Exchange(connection, replayable=request.method == "GET")
+        exchange.send(self._written(request))
+        return exchange
+
+    def _written(self, request: UpstreamRequest) -> bytes:
+        lines = [
+            f"{request.method} {request.target} HTTP/1.1",
+            f"host: {self._host}",
+            f"authorization: Bearer {self._credentials.token()}",
+            f"accept: {request.accept}",
+            "accept-encoding: identity",
+            f"audit-id: {request.audit_id}",
+            "user-agent: logits-gateway",
+        ]
+        if request.content is not None:
+            lines += [f"content-type: {request.content_type}", f"content-length: {len(request.content)}"]
+        return "\r\n".join([*lines, "", ""]).encode("ascii") + (request.content or b"")
 
 
-def _failure(error: Exception) -> LogitsError:
-    if isinstance(error, httpx.ReadTimeout):
-        return LogitsError(ErrorCode.UPSTREAM_TIMEOUT, "the API server was silent for too long; try again")
-    return LogitsError(
-        ErrorCode.UNAVAILABLE,
-        f"the API server can't be reached ({type(error).__name__}); try again",
-        retry_after=1,
-    )
+def _unreachable(why: str) -> LogitsError:
+    return LogitsError(ErrorCode.UNAVAILABLE, f"the API server can't be reached ({why}); try again", retry_after=1)
 
 
-def _check_head(response: httpx.Response) -> None:
-    status = response.status_code
-    media_type = response.headers.get("content-type", "").partition(";")[0].strip()
+def _check_head(status: int, headers: Headers) -> None:
+    stated = next((value for name, value in headers if name == b"content-type"), b"")
+    media_type = stated.decode("latin-1").partition(";")[0].strip()
     if 300 <= status < 400 or status < 200 or media_type not in JSON_TYPES:
         raise LogitsError(
             ErrorCode.UPSTREAM_FAILED, f"the API server's answer {status} is no plain JSON; it was dropped"
         )
-
-
-async def _chunks(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    try:
-        async for chunk in response.aiter_raw():
-            yield chunk
-    except (httpx.HTTPError, httpx.StreamError) as error:
-        raise _failure(error) from None
 
 
 async def read_whole(answer: UpstreamAnswer) -> bytes:

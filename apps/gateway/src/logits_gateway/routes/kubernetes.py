@@ -10,12 +10,14 @@ import msgspec
 from litestar.types import Receive, Send
 
 from logits_core.errors import ErrorCode, LogitsError
+from logits_core.policy.authorise import is_offered
 from logits_core.policy.strictjson import MAX_BODY_BYTES
 from logits_gateway.door import Door, RawRequest
 from logits_gateway.errors import incident, status_document
 from logits_shell.log import Logger
 
 PREFIX = "/kubernetes"
+RECEIPT = b"x-audit-receipt"
 AsgiApp = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -28,18 +30,18 @@ class AsgiReply:
         self._started = False
         self.streams = False
 
-    async def whole(self, status: int, body: bytes) -> None:
+    async def whole(self, status: int, body: bytes, receipt: str = "") -> None:
         """Send a complete answer; after a streamed start there is nothing left to say."""
         if self._started:
             return
         length = (b"content-length", str(len(body)).encode())
-        await self._start(status, [length])
+        await self._start(status, [length], receipt)
         await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
-    async def start(self, status: int) -> None:
+    async def start(self, status: int, receipt: str) -> None:
         """Begin a streamed answer."""
         self.streams = True
-        await self._start(status, [])
+        await self._start(status, [], receipt)
 
     async def chunk(self, data: bytes) -> None:
         """Send a part at once."""
@@ -57,16 +59,18 @@ class AsgiReply:
         if self.streams:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    async def _start(self, status: int, headers: list[tuple[bytes, bytes]], receipt: str) -> None:
         self._started = True
         fixed = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
         if status == 401:
             fixed.append((b"www-authenticate", b'Bearer realm="logits-gateway"'))
+        if receipt:
+            fixed.append((RECEIPT, receipt.encode()))
         await self._send({"type": "http.response.start", "status": status, "headers": [*fixed, *headers]})
 
 
 class KubernetesRoute:
-    """Sends requests below ``/kubernetes`` to the door and everything else to the next app.
+    """Sends requests below ``/kubernetes``, and what nobody offers, to the door, the rest to the next app.
 
     It stands before Litestar because the door wants the path as it was sent, not as a router reads it.
 
@@ -84,12 +88,14 @@ class KubernetesRoute:
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         path = bytes(scope.get("raw_path") or b"").decode("latin-1") if scope["type"] == "http" else ""
-        if path != PREFIX and not path.startswith(PREFIX + "/"):
+        inside = path == PREFIX or path.startswith(PREFIX + "/")
+        if not inside and (scope["type"] != "http" or is_offered(str(scope["method"]), path)):
             await self._following(scope, receive, send)
             return
         reply = AsgiReply(receive, send)
         try:
-            await self._door.answer(_raw_request(scope, path, receive), reply)
+            # What nobody offers goes through the door too, so that it is refused and recorded like the rest.
+            await self._door.answer(_raw_request(scope, path, receive), reply, offered=inside)
         except anyio.get_cancelled_exc_class():
             # The server is stopping: a watch that has begun ends as watches do, without an error.
             if not reply.streams:

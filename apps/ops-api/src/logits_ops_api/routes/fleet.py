@@ -71,7 +71,10 @@ async def fleet(services: NamedDependency[Services]) -> Template:
         for state in await services.environments.states()
     ]
     releases = await services.releases.listing()
-    published = [{"version": r.version, "counter": r.counter, "at": timestamp(r.published_at)} for r in releases]
+    published = [
+        {"version": r.version, "counter": r.counter, "recalled": r.recalled, "at": timestamp(r.published_at)}
+        for r in releases
+    ]
     return Template("fleet.html", context={"environments": rows, "releases": published})
 
 

@@ -11,9 +11,11 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, HeaderParameter, QueryParameter, RawBody
 
 from logits_ops_api.access import ENVIRONMENT
+from logits_ops_api.adapters.releases import Known
 from logits_ops_api.batches import read_records, read_samples, unpack
-from logits_ops_api.schemas import Registration, Report, read
+from logits_ops_api.schemas import Registration, Report
 from logits_ops_api.services import Services
+from logits_shell.decoding import read
 
 MAX_DOCUMENT_BYTES = 65_536
 MAX_WAIT_SECONDS = 50
@@ -21,6 +23,7 @@ MAX_WAIT_SECONDS = 50
 Encoding = Annotated[str, HeaderParameter(name="content-encoding")]
 Key = Annotated[str, HeaderParameter(name="idempotency-key")]
 IfNoneMatch = Annotated[str, HeaderParameter(name="if-none-match")]
+RootVersions = Annotated[str, QueryParameter(pattern=r"^[0-9]{1,6},[0-9]{1,6}$")]
 Wait = Annotated[float, QueryParameter(ge=0, le=MAX_WAIT_SECONDS)]
 
 
@@ -34,7 +37,7 @@ async def register(environment: FromPath[str], body: RawBody, services: NamedDep
     """Introduce a cluster."""
     await services.environments.register(environment, read(Registration, body))
     services.changes.publish(environment)
-    return {"environment": environment, "releaseKeys": []}
+    return {"environment": environment}
 
 
 @get("/{environment:str}/desired", operation_id="desired")
@@ -43,25 +46,19 @@ async def desired(
     services: NamedDependency[Services],
     wait: Wait = 0,
     if_none_match: IfNoneMatch = "",
+    roots: RootVersions = "0,0",
 ) -> Response[bytes]:
-    """What the environment should run; waits up to ``wait`` seconds for a change."""
-    deadline = time.monotonic() + wait
+    """What the environment should run, with what follows its roots; waits up to ``wait`` seconds for a change."""
+    deadline, known = time.monotonic() + wait, Known.parse(roots)
     with services.changes.watch(environment) as watch:
         while True:
-            etag, content = _desired_document(await services.releases.desired(environment))
+            etag, content = await services.releases.offer(environment, known)
             if etag != if_none_match:
                 return Response(content, media_type="application/json", headers={"etag": etag})
             left = deadline - time.monotonic()
             if left <= 0 or services.changes.closing:
                 return Response(b"", status_code=304, headers={"etag": etag})
             await watch.next(left)
-
-
-def _desired_document(found: tuple[str, str] | None) -> tuple[str, bytes]:
-    if found is None:
-        return '"none"', b'{"release":null}'
-    digest, envelope = found
-    return f'"{digest}"', b'{"release":' + envelope.encode() + b"}"
 
 
 @post(

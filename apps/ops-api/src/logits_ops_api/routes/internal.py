@@ -13,8 +13,9 @@ from litestar.types import ASGIApp
 
 from logits_core.errors import ErrorCode, LogitsError
 from logits_ops_api.access import SERVICE
-from logits_ops_api.schemas import EnvironmentKey, read
+from logits_ops_api.schemas import EnvironmentKey
 from logits_ops_api.services import Services
+from logits_shell.decoding import read
 from logits_shell.web.events import EventStream, encode_event
 
 REFRESH_SECONDS = 30.0

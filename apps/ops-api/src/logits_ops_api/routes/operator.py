@@ -9,13 +9,14 @@ from litestar import Response, Router, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter, RawBody
 
+from logits_core.rollout.publication import Publication
 from logits_ops_api.access import OPERATOR
-from logits_ops_api.releases import read_release
-from logits_ops_api.schemas import DesiredVersion, read
+from logits_ops_api.schemas import DesiredVersion
 from logits_ops_api.services import Services
 from logits_ops_api.state import timestamp
+from logits_shell.decoding import read
 
-MAX_RELEASE_BYTES = 524_288
+MAX_PUBLICATION_BYTES = 4_194_304
 MAX_LINES = 1_000
 MAX_METRIC_BATCHES = 20
 
@@ -23,14 +24,14 @@ After = Annotated[int, QueryParameter(ge=0)]
 Limit = Annotated[int, QueryParameter(ge=1, le=MAX_LINES)]
 
 
-@post("/releases", operation_id="publishRelease", request_max_body_size=MAX_RELEASE_BYTES)
-async def publish_release(body: RawBody, services: NamedDependency[Services]) -> Response[dict[str, Any]]:
-    """Publish a signed release envelope; publishing the same one again changes nothing."""
-    release = read_release(body)
-    created, affected = await services.releases.publish(release)
+@post("/releases", operation_id="publishReleases", request_max_body_size=MAX_PUBLICATION_BYTES)
+async def publish_releases(body: RawBody, services: NamedDependency[Services]) -> Response[dict[str, Any]]:
+    """Publish all that the offline keys signed; publishing the same again changes nothing."""
+    publication = read(Publication, body)
+    changed, affected = await services.releases.publish(publication)
     services.changes.publish(*affected)
-    document = {"version": release.version, "counter": release.counter, "digest": release.digest}
-    return Response(document, status_code=201 if created else 200)
+    document = {"changed": changed, "releases": len(publication.releases)}
+    return Response(document, status_code=201 if changed else 200)
 
 
 @get("/releases", operation_id="listReleases")
@@ -43,6 +44,7 @@ async def list_releases(services: NamedDependency[Services]) -> dict[str, Any]:
                 "version": release.version,
                 "counter": release.counter,
                 "digest": release.digest,
+                "recalled": release.recalled,
                 "publishedAt": timestamp(release.published_at),
             }
             for release in found
@@ -54,7 +56,7 @@ async def list_releases(services: NamedDependency[Services]) -> dict[str, Any]:
 async def set_desired(environment: FromPath[str], body: RawBody, services: NamedDependency[Services]) -> dict[str, Any]:
     """Choose the release that an environment should run."""
     wanted = read(DesiredVersion, body)
-    await services.releases.desire(environment, wanted.version)
+    await services.releases.desire(environment, wanted.version, wanted.reason)
     services.changes.publish(environment)
     return {"environment": environment, "version": wanted.version}
 
@@ -102,7 +104,7 @@ async def read_metrics(
 def operator_routes() -> Router:
     """Everything below ``/operator/v1``."""
     handlers = [
-        publish_release,
+        publish_releases,
         list_releases,
         set_desired,
         list_environments,

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from typing import Any, cast
 
 MAX_OBJECT_BYTES = 24 * 1024
 _SECRET_MAPS = frozenset({"data", "stringData"})
 _MAX_TEXT = 256
+_TOKEN_LIKE = re.compile(
+    r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}"  # JSON Web Tokens
+    r"|-----BEGIN [A-Z ]+-----[\s\S]*"
+    r"|\b(?:sk|pk|rk|ghp|gho|ghs|ghu|glpat|github_pat|xox[abprs]|hf|AKIA|ASIA|AIza)[-_]?[A-Za-z0-9_-]{16,}"
+)
 
 
 def keyed(key: bytes, value: str) -> str:
@@ -19,12 +25,17 @@ def keyed(key: bytes, value: str) -> str:
     return f"hmac-sha256:{hmac.new(key, value.encode(), hashlib.sha256).hexdigest()}:{len(value)}"
 
 
+def without_tokens(value: str, key: bytes) -> str:
+    """The text with everything that looks like a token or private key as a keyed digest."""
+    return _TOKEN_LIKE.sub(lambda found: keyed(key, found[0]), value)
+
+
 def concealed(value: Any, key: bytes) -> Any:
     """A copy of an object for the log.
 
     Values of ``data`` and ``stringData`` (Secrets and ConfigMaps alike), of environment variables,
-    of annotations, and every text longer than 256 characters become keyed digests; numbers become
-    text, because the log's canonical JSON has no floats.
+    of annotations, every text longer than 256 characters, and what looks like a token become keyed
+    digests; numbers become text, because the log's canonical JSON has no floats.
     """
     return _conceal(value, key, hidden=False)
 
@@ -35,7 +46,7 @@ def _conceal(value: Any, key: bytes, *, hidden: bool) -> Any:
     if isinstance(value, list):
         return [_conceal(element, key, hidden=hidden) for element in cast("list[Any]", value)]
     if isinstance(value, str):
-        return keyed(key, value) if hidden or len(value) > _MAX_TEXT else value
+        return keyed(key, value) if hidden or len(value) > _MAX_TEXT else without_tokens(value, key)
     if isinstance(value, float):
         return str(value)
     return value

@@ -7,13 +7,30 @@ All values are strings and whole numbers, so that the canonical JSON has one spe
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 Stage = Literal["RequestReceived", "ResponseStarted", "ResponseComplete"]
 PREFIX = "logits.ai/"
 MAX_URI = 1024
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def canonical(record: Mapping[str, Any]) -> bytes:
+    """The one spelling of an event: UTF-8, keys sorted, no spaces, non-ASCII characters escaped, no NaN."""
+    return _ENCODER.encode(record).encode()
+
+
+def is_canonical(entry: bytes) -> bool:
+    """Whether the bytes are an event in its one spelling; torn or zeroed ones aren't."""
+    try:
+        value = json.loads(entry)
+        return isinstance(value, dict) and canonical(cast("dict[str, Any]", value)) == entry
+    except (ValueError, RecursionError):
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -11,13 +12,14 @@ from logits_core.policy import strictjson
 from logits_core.policy.authorise import check_name
 from logits_core.policy.denial import DenialError
 from logits_core.policy.objects import DELETE_OPTIONS, MERGE_PATCHES, OBJECTS
-from logits_core.policy.pods import GPU
+from logits_core.policy.pods import GPU, OUR_MARKS
 from logits_core.policy.request import RequestInfo
 from logits_core.policy.rules import CONTROLLER, GATEWAY, Rule
 from logits_core.policy.shapes import Shape, ShapeError
 from logits_core.reconcile.state import Customizations
 
 COMPONENT_LABEL = "logits.ai/component"
+INGRESS_PROXY = "ingress-proxy"
 PART_OF = ("app.kubernetes.io/part-of", "logits")
 JSON_TYPE = "application/json"
 APPLY_TYPE = "application/apply-patch+yaml"
@@ -88,6 +90,8 @@ def admit(
 def _media_type(request: RequestInfo, content_type: str) -> str:
     media_type = content_type.partition(";")[0].strip().lower()
     allowed = (APPLY_TYPE, MERGE_TYPE) if request.verb == "patch" else (JSON_TYPE,)
+    if not media_type and request.verb != "patch":
+        return JSON_TYPE  # as the API server takes it; Kubernetes' own Python client says nothing
     if media_type not in allowed:
         raise LogitsError(
             ErrorCode.UNSUPPORTED_MEDIA_TYPE,
@@ -148,8 +152,19 @@ def check_template(caller: str, template: Mapping[str, Any], limits: Limits, pat
     if labels.get(PART_OF[0]) != PART_OF[1]:
         raise DenialError("pod-component", f"must be {PART_OF[1]!r}", field=f"{path}.metadata.labels.{PART_OF[0]}")
     spec: dict[str, Any] = template["spec"]
+    _check_secrets(spec, component, path)
     _check_images(spec, component, limits.images[component], path)
     _check_limits(template, limits.customizations, path)
+
+
+def _check_secrets(spec: Mapping[str, Any], component: str, path: str) -> None:
+    for index, volume in enumerate(cast("list[dict[str, Any]]", spec.get("volumes") or [])):
+        if "secret" in volume and component != INGRESS_PROXY:
+            raise DenialError(
+                "pod-volumes",
+                f"only {INGRESS_PROXY} may read the Secret that the customer made for it",
+                field=f"{path}.spec.volumes[{index}].secret",
+            )
 
 
 def _check_images(spec: Mapping[str, Any], component: str, allowed: frozenset[str], path: str) -> None:
@@ -175,6 +190,7 @@ def _check_limits(template: Mapping[str, Any], customer: Customizations, path: s
         for key, value in wanted.items():
             if given.get(key) != value:
                 raise DenialError("pod-limits", f"the customer requires {value!r}", field=f"{path}.{place}.{key}")
+    _check_marks(pairs[:2], path)
     for index, toleration in enumerate(template["spec"].get("tolerations") or []):
         if toleration.get("key") != GPU and toleration not in customer.tolerations:
             raise DenialError(
@@ -182,3 +198,15 @@ def _check_limits(template: Mapping[str, Any], customer: Customizations, path: s
                 "the customer allows no such toleration",
                 field=f"{path}.spec.tolerations[{index}]",
             )
+
+
+def _check_marks(pairs: tuple[tuple[str, Mapping[str, str], Mapping[str, str]], ...], path: str) -> None:
+    """Meshes, cloud identities and sandboxes are steered by marks of pods: only ours and the customer's pass."""
+    for place, given, wanted in pairs:
+        for key in given:
+            if key not in wanted and not re.fullmatch(OUR_MARKS, key):
+                raise DenialError(
+                    "foreign-marks",
+                    "other software may act on it; the customer can ask for it in the chart's values",
+                    field=f"{path}.{place}.{key[:80]}",
+                )

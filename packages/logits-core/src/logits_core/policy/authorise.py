@@ -73,11 +73,16 @@ def authorise_route(caller: str, method: str, path: str) -> Route:
         DenialError: the caller may not use this route.
     """
     for row in ROUTES:
-        if (row.method, row.path) == (method, path):
+        if row.method == method and re.fullmatch(row.path, path):
             if caller in row.callers:
                 return row
             raise DenialError(row.id, f"only {' and '.join(row.callers)} may use this")
     raise DenialError(DEFAULT_DENY, "no rule knows this route")
+
+
+def is_offered(method: str, path: str) -> bool:
+    """Whether any row of the Gateway's own API is about this method and path."""
+    return any(row.method == method and re.fullmatch(row.path, path) for row in ROUTES)
 
 
 def _matches(rule: Rule, caller: str, request: RequestInfo, namespace: str) -> bool:

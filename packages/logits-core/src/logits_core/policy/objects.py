@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from logits_core.policy.pods import LABEL_KEY, POD_TEMPLATE
+from logits_core.policy.pods import LABEL_KEY, OUR_MARKS, POD_TEMPLATE
 from logits_core.policy.shapes import (
     Shape,
     anything,
@@ -23,7 +23,15 @@ _COUNT = integer(0, 2**31 - 1)
 _PERCENT = either(_COUNT, text(r"[0-9]{1,3}%"))
 _TEXTS = mapping(r"[A-Za-z0-9._-]{1,253}", text(limit=1024 * 1024))
 _LABELS = mapping(LABEL_KEY, text(r"[A-Za-z0-9._-]{0,63}"))
-_ANNOTATIONS = mapping(LABEL_KEY, text(limit=65_536))
+# Ingress, DNS, mesh and cloud software acts on marks of objects that it doesn't own, so only harmless ones pass.
+_OUR_LABELS = ruled("foreign-marks", mapping(OUR_MARKS, text(r"[A-Za-z0-9._-]{0,63}")))
+_OUR_ANNOTATIONS = ruled(
+    "foreign-marks",
+    mapping(
+        OUR_MARKS + r"|kubectl\.kubernetes\.io/last-applied-configuration|deployment\.kubernetes\.io/revision",
+        text(limit=65_536),
+    ),
+)
 
 _OWNERS = ruled(
     "owner-anchor",
@@ -46,8 +54,8 @@ METADATA: Shape = fields(
     {
         "name": text(r"[a-z0-9][a-z0-9.-]{0,252}"),
         "namespace": text(r"[a-z0-9-]{1,63}"),
-        "labels": _LABELS,
-        "annotations": _ANNOTATIONS,
+        "labels": _OUR_LABELS,
+        "annotations": _OUR_ANNOTATIONS,
         "ownerReferences": _OWNERS,
         "finalizers": equals([], None),
         "resourceVersion": text(r"[0-9]*"),
@@ -156,7 +164,7 @@ OBJECTS: dict[tuple[str, str], Shape] = {
 }
 """Every kind that can be written, by group and plural; a kind that is missing here can't be."""
 
-_PATCHED_METADATA = fields({"labels": _LABELS, "annotations": _ANNOTATIONS, "resourceVersion": text(r"[0-9]*")})
+_PATCHED_METADATA = fields({"labels": _OUR_LABELS, "annotations": _OUR_ANNOTATIONS, "resourceVersion": text(r"[0-9]*")})
 MERGE_PATCHES: dict[tuple[str, str], Shape] = {
     ("apps", "deployments"): fields({"metadata": _PATCHED_METADATA, "spec": fields({"replicas": integer(0, 1000)})}),
     ("", "configmaps"): fields({"metadata": _PATCHED_METADATA, "data": _TEXTS}),

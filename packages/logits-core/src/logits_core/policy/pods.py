@@ -20,6 +20,8 @@ COMPONENT_ACCOUNT = "logits-component"
 GATEWAY_AUDIENCE = "logits-gateway"
 GPU = "nvidia.com/gpu"
 LABEL_KEY = r"([a-z0-9.-]{1,253}/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+OUR_MARKS = r"(logits\.ai|app\.kubernetes\.io)/[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+"""Keys of labels and annotations that nothing outside Logits acts on."""
 ENVIRONMENT_NAME = r"LOGITS_[A-Z0-9_]+|HOME|TMPDIR|TZ|(NVIDIA|CUDA)_[A-Z0-9_]+"
 """Names that steer interpreters (PYTHONPATH, LD_PRELOAD) would run other code in a signed image."""
 
@@ -121,6 +123,8 @@ CONTAINER: dict[str, Shape] = {
     "terminationMessagePolicy": equals("File", "FallbackToLogsOnError"),
 }
 
+INGRESS_SECRET = "logits-ingress"  # noqa: S105 - a name
+
 _ITEMS = listing(fields({"key": text(), "path": text(), "mode": _COUNT}))
 _DOWNWARD = fields(
     {"items": listing(fields({"path": text(), "fieldRef": anything, "mode": _COUNT})), "defaultMode": _COUNT}
@@ -141,6 +145,11 @@ _VOLUME = ruled(
             "name": text(r"[a-z0-9-]{1,63}"),
             "emptyDir": fields({"sizeLimit": anything, "medium": equals("", "Memory")}),
             "configMap": fields(_CONFIG_MAP | {"defaultMode": _COUNT}),
+            # The one Secret that a customer makes for pods of ours; admission says which pods.
+            "secret": fields(
+                {"secretName": equals(INGRESS_SECRET), "items": _ITEMS, "defaultMode": _COUNT, "optional": _FLAG},
+                required=("secretName",),
+            ),
             "persistentVolumeClaim": fields(
                 {"claimName": text(r"logits-(?!gateway)[a-z0-9.-]+"), "readOnly": _FLAG},
                 required=("claimName",),

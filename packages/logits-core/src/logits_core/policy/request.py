@@ -30,6 +30,7 @@ _ONE_NAME = re.compile(r"metadata\.name=([a-z0-9][a-z0-9.-]*)")
 _DISCOVERY = frozenset({"/api", "/apis", "/version", "/openid/v1/jwks"})
 
 _SELECTOR = r"[A-Za-z0-9=!,()._/ -]{0,1024}"
+_CLIENT_TIMEOUT = r"[0-9]{1,6}(ms|s|m|h)?"
 _READ_QUERY = {
     "labelSelector": _SELECTOR,
     "fieldSelector": _SELECTOR,
@@ -40,6 +41,7 @@ _READ_QUERY = {
     "timeoutSeconds": r"[0-9]{1,6}",
     "watch": r"true|false|1|0",
     "allowWatchBookmarks": r"true|false|1|0",
+    "timeout": _CLIENT_TIMEOUT,
 }
 _WRITE_QUERY = {
     "fieldManager": r"[A-Za-z0-9._/-]{1,128}",
@@ -48,7 +50,7 @@ _WRITE_QUERY = {
     "dryRun": r"All",
 }
 _QUERIES: dict[str, dict[str, str]] = {
-    "get": {"resourceVersion": r"[0-9]{0,20}"},
+    "get": {"resourceVersion": r"[0-9]{0,20}", "timeout": _CLIENT_TIMEOUT},
     "list": _READ_QUERY,
     "watch": _READ_QUERY,
     "create": _WRITE_QUERY,
@@ -101,7 +103,8 @@ class RequestInfo:
         Args:
             seconds_left: how long the caller's token is still good; a watch ends before.
         """
-        query = {key: value for key, value in self.query.items() if key != "watch"}
+        # How long the client itself waits is kubectl's business; what the server is asked is ours.
+        query = {key: value for key, value in self.query.items() if key not in ("watch", "timeout")}
         if self.verb == "watch":
             wanted = int(query.get("timeoutSeconds", MAX_WATCH_SECONDS)) or MAX_WATCH_SECONDS
             query["timeoutSeconds"] = str(max(1, min(wanted, MAX_WATCH_SECONDS, int(seconds_left))))

@@ -10,6 +10,9 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from functools import cache
+from typing import Any
+
+from logits_core.policy.mode import MODE_RULES
 
 CONTROLLER = "controller"
 COLLECTOR = "collector"
@@ -62,7 +65,7 @@ class Protected:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path of the Gateway's own API and who may use it."""
+    """A path of the Gateway's own API, as a pattern, and who may use it."""
 
     id: str
     callers: tuple[str, ...]
@@ -186,6 +189,15 @@ RULES: tuple[Rule, ...] = (
         "deploy the Controller of the accepted release",
     ),
     Rule(
+        "gateway-checkpoint-write",
+        (GATEWAY,),
+        ("get", "create", "patch"),
+        "",
+        ("configmaps",),
+        r"logits-audit-checkpoint",
+        "keep the audit log's newest checkpoint outside its volume",
+    ),
+    Rule(
         "gateway-discovery-read",
         (GATEWAY,),
         ("get",),
@@ -222,6 +234,20 @@ PROTECTED: tuple[Protected, ...] = (
         "only the customer changes identity and limits, with Helm",
     ),
     Protected(
+        "protect-ingress",
+        ("secrets",),
+        r"logits-ingress",
+        "",
+        "only the customer writes the Secret that says who may use the Console",
+    ),
+    Protected(
+        "protect-checkpoint",
+        ("configmaps",),
+        r"logits-audit-checkpoint",
+        GATEWAY,
+        "only the Gateway writes the audit log's checkpoint",
+    ),
+    Protected(
         "protect-controller",
         _MUTABLE,
         r"logits-controller([.-].*)?",
@@ -231,7 +257,15 @@ PROTECTED: tuple[Protected, ...] = (
 )
 
 ROUTES: tuple[Route, ...] = (
-    Route("console-audit-read", (CONSOLE,), "GET", "/audit/entries", "show the audit log"),
+    Route("console-audit-read", (CONSOLE,), "GET", r"/audit/(entries|logs)", "show the audit log"),
+    Route(
+        "console-audit-tiles",
+        (CONSOLE,),
+        "GET",
+        r"/audit/log/[0-9]{4}/(checkpoint|tile/[0-9a-z/.]{3,64})",
+        "hand the audit log to the customer's verifier and witness",
+    ),
+    Route("console-egress-read", (CONSOLE,), "GET", r"/egress/(entries|bodies/[0-9.-]{12,20})", "show what left"),
     Route("status-read", (CONSOLE, CONTROLLER), "GET", "/status", "show release and Ops API state"),
     Route("collector-logs-export", (COLLECTOR,), "POST", "/ops/v1/logs", "export redacted logs"),
     Route("collector-metrics-export", (COLLECTOR,), "POST", "/ops/v1/metrics", "export redacted metrics"),
@@ -242,6 +276,8 @@ BODY_RULES: dict[str, str] = {
     "body-identity": "a body names the same kind, namespace and name as its path",
     "body-patch": "patches are server-side apply of whole objects, or merge patches of replicas and metadata",
     "body-fields": "objects say only what the policy's tables list",
+    "export-schema": "what leaves for the vendor fits the schema of its kind, line by line",
+    "foreign-marks": "labels and annotations are those of Logits, and on pods the customer's",
     "owner-anchor": "owner references point to the release's anchor only",
     "pod-commands": "containers run their image's own entry point: no command, exec probe or hook",
     "pod-component": "pods carry the label of a component that the caller may run",
@@ -261,15 +297,26 @@ BODY_RULES: dict[str, str] = {
 DEFAULT_DENY = "default-deny"
 SUBRESOURCES = "no-subresources"
 COLLECTIONS = "no-deletecollection"
+GENERAL_RULES: dict[str, str] = {
+    DEFAULT_DENY: "what no row allows is denied",
+    SUBRESOURCES: "no subresource is offered: none reads logs, runs commands, opens a channel or writes a status",
+    COLLECTIONS: "objects are deleted one at a time, by name",
+}
+
+
+def policy_table() -> dict[str, Any]:
+    """The whole policy as JSON values."""
+    return {
+        "rules": [asdict(row) for row in RULES],
+        "protected": [asdict(row) for row in PROTECTED],
+        "routes": [asdict(row) for row in ROUTES],
+        "bodies": BODY_RULES,
+        "modes": MODE_RULES,
+        "general": GENERAL_RULES,
+    }
 
 
 @cache
 def policy_digest() -> str:
     """SHA-256 of the whole table in hex; every audit event names it."""
-    table = {
-        "rules": [asdict(row) for row in RULES],
-        "protected": [asdict(row) for row in PROTECTED],
-        "routes": [asdict(row) for row in ROUTES],
-        "bodies": BODY_RULES,
-    }
-    return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(policy_table(), sort_keys=True).encode()).hexdigest()

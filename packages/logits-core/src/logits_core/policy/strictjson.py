@@ -15,6 +15,7 @@ from logits_core.errors import ErrorCode, LogitsError
 MAX_BODY_BYTES = 3 * 1024 * 1024
 """The API server's own bound for one object."""
 MAX_DEPTH = 64
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -39,7 +40,7 @@ def decode(body: bytes) -> Any:
 
 def encode(value: Any) -> bytes:
     """Write a value that ``decode`` accepted, compactly; lone surrogates raise ValueError."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

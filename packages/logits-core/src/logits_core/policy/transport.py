@@ -15,6 +15,7 @@ _REFUSED = {
 }
 _REFUSED_PREFIXES = (b"impersonate-", b"x-remote-", b"proxy-")
 _CONNECTION_TOKENS = {b"close", b"keep-alive", b""}
+MAX_HEADERS = 100
 _ONCE = (b"authorization", b"content-type", b"content-length", b"host", b"transfer-encoding")
 
 
@@ -38,12 +39,18 @@ def check_headers(headers: Sequence[tuple[bytes, bytes]]) -> None:
             why = "only close and keep-alive are known"
         if why:
             raise _refused(name, why)
+    _check_counts(names)
+    if b"transfer-encoding" in names and b"content-length" in names:
+        raise _refused(b"transfer-encoding", "the length is given in two ways")
+
+
+def _check_counts(names: Sequence[bytes]) -> None:
+    if len(names) > MAX_HEADERS:
+        raise LogitsError(ErrorCode.MALFORMED, f"there are more than {MAX_HEADERS} headers", field="headers")
     for name in _ONCE:
         if names.count(name) > 1:
             code = ErrorCode.UNAUTHENTICATED if name == b"authorization" else ErrorCode.MALFORMED
             raise LogitsError(code, f"the header {name.decode()} stands there twice", field=name.decode())
-    if b"transfer-encoding" in names and b"content-length" in names:
-        raise _refused(b"transfer-encoding", "the length is given in two ways")
 
 
 def _plain_connection(value: bytes) -> bool:

@@ -1,35 +1,33 @@
 """Rollout: which release may run, which one should, and the way from one to the next."""
 
-from logits_core.rollout.manifest import controller_manifest, manifest_digest, observe
+from logits_core.rollout.agreement import Accepted, Offer, Pins, Site, TrustedPair, agree
+from logits_core.rollout.controls import Controls, Hold, Pending, Verdict, decide
+from logits_core.rollout.metadata import RepositoryFiles, Trusted, root_pin
 from logits_core.rollout.plan import ControllerObserved, Desired, Phase, Plan, plan
-from logits_core.rollout.progress import Accepted, Progress, accept
-from logits_core.rollout.release import (
-    Release,
-    Signature,
-    SignedRelease,
-    key_id,
-    parse_public_key,
-    sign,
-    verify,
-)
+from logits_core.rollout.progress import Progress, accept
+from logits_core.rollout.release import Release
 
 __all__ = [
     "Accepted",
     "ControllerObserved",
+    "Controls",
     "Desired",
+    "Hold",
+    "Offer",
+    "Pending",
     "Phase",
+    "Pins",
     "Plan",
     "Progress",
     "Release",
-    "Signature",
-    "SignedRelease",
+    "RepositoryFiles",
+    "Site",
+    "Trusted",
+    "TrustedPair",
+    "Verdict",
     "accept",
-    "controller_manifest",
-    "key_id",
-    "manifest_digest",
-    "observe",
-    "parse_public_key",
+    "agree",
+    "decide",
     "plan",
-    "sign",
-    "verify",
+    "root_pin",
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from logits_core.rollout.progress import Accepted, Progress
+from logits_core.rollout.agreement import Accepted
+from logits_core.rollout.progress import Progress
 
 
 class Phase(StrEnum):
@@ -17,11 +18,12 @@ class Phase(StrEnum):
     READY = "Ready"
     ROLLED_BACK = "RolledBack"
     REFUSED = "Refused"
+    HELD = "Held"
 
 
 WAITING = "no release is published for this environment yet"
 STARTING = "the Controller of the desired release is starting"
-LATE = "the Controller is not ready within its deadline and no earlier release works; see its pod's log"
+LATE = "the Controller is not ready within its deadline and no earlier release may run; see its pod's log"
 RUNNING = "the desired release runs"
 BACK = "the Controller of the desired release did not become ready in time; the last good one runs"
 RETURNING = "the Controller of the desired release did not become ready in time; going back to the last good one"
@@ -52,6 +54,8 @@ class Desired:
         good_manifest: the same of the last good release.
         deadline: seconds that a Controller has to become ready.
         refusal: why the newest offer was refused, empty when it wasn't.
+        good_allowed: whether the offline keys still let the last good release start; a recalled one isn't gone back to.
+        hold: what of the customer's a newer release waits for, empty when none waits.
     """
 
     progress: Progress
@@ -59,6 +63,8 @@ class Desired:
     good_manifest: str
     deadline: float
     refusal: str = ""
+    good_allowed: bool = True
+    hold: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +98,17 @@ def plan(observed: ControllerObserved, desired: Desired, now: float) -> Plan:
     """
     progress = desired.progress
     if progress.accepted is None:
-        phase = Phase.REFUSED if desired.refusal else Phase.IDLE
-        return Plan(progress, None, phase, desired.refusal or WAITING)
+        return Plan(progress, None, *_at_rest(desired, Phase.IDLE, WAITING))
     if progress.target is progress.accepted:
         return _forward(observed, desired, progress.accepted, now)
     return _back(observed, desired, progress)
+
+
+def _at_rest(desired: Desired, phase: Phase, message: str) -> tuple[Phase, str]:
+    """The phase of what runs, unless there is news about what doesn't."""
+    if desired.refusal:
+        return Phase.REFUSED, desired.refusal
+    return (Phase.HELD, desired.hold) if desired.hold else (phase, message)
 
 
 def _forward(observed: ControllerObserved, desired: Desired, target: Accepted, now: float) -> Plan:
@@ -104,16 +116,14 @@ def _forward(observed: ControllerObserved, desired: Desired, target: Accepted, n
     applied = observed.manifest == desired.accepted_manifest
     if applied and observed.ready:
         progress = replace(progress, good=target)
-        if desired.refusal:
-            return Plan(progress, None, Phase.REFUSED, desired.refusal, running=target)
-        return Plan(progress, None, Phase.READY, RUNNING, running=target)
+        return Plan(progress, None, *_at_rest(desired, Phase.READY, RUNNING), running=target)
     good = progress.good
     if good == target:
         # There is nothing to go back to, and nothing new on its way.
         step = None if applied else target
         return Plan(progress, step, Phase.ROLLING_OUT, RESTARTING, running=target)
     deadline = progress.since + desired.deadline
-    if good is not None and now >= deadline:
+    if good is not None and desired.good_allowed and now >= deadline:
         failed = replace(progress, failed=target.release.counter)
         return _back(observed, replace(desired, progress=failed), failed)
     late = now >= deadline
@@ -130,7 +140,5 @@ def _back(observed: ControllerObserved, desired: Desired, progress: Progress) ->
     good = progress.good
     applied = observed.manifest == desired.good_manifest
     if applied and observed.ready:
-        if desired.refusal:
-            return Plan(progress, None, Phase.REFUSED, desired.refusal, running=good)
-        return Plan(progress, None, Phase.ROLLED_BACK, BACK, running=good)
+        return Plan(progress, None, *_at_rest(desired, Phase.ROLLED_BACK, BACK), running=good)
     return Plan(progress, None if applied else good, Phase.ROLLED_BACK, RETURNING)

@@ -5,15 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from logits_core.errors import ErrorCode, LogitsError
-from logits_core.rollout.release import Release, SignedRelease
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A release whose signature was verified, with the envelope that proves it."""
-
-    release: Release
-    envelope: SignedRelease
+from logits_core.rollout.agreement import Accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +17,7 @@ class Progress:
         good: the last one whose Controller became ready.
         failed: counter of the accepted release if its Controller didn't become ready in time, else 0.
         since: when the accepted release began to roll out, in seconds since the epoch.
-        floor: the highest counter ever accepted; it stays when the customer replaces the keys that
-            the accepted release was signed with.
+        floor: the highest counter ever accepted; it stays when the customer pins another root.
     """
 
     accepted: Accepted | None = None
@@ -59,7 +50,7 @@ def accept(progress: Progress, offer: Accepted, *, now: float) -> Progress:
 
     Args:
         progress: what is remembered.
-        offer: a verified release that the Ops API wants here.
+        offer: a release that both sides agreed on and the customer lets in.
         now: seconds since the epoch.
 
     Returns:
@@ -69,20 +60,28 @@ def accept(progress: Progress, offer: Accepted, *, now: float) -> Progress:
         LogitsError: CONFLICT when its counter is lower than, or its content differs from, what was
             accepted before: an old release is never run again on the vendor's word.
     """
-    newest = progress.accepted
-    counter = offer.release.counter
-    if counter > progress.floor or (newest is None and counter == progress.floor):
-        return replace(progress, accepted=offer, failed=0, since=now, floor=counter)
-    if newest is None or counter < progress.floor:
+    check_counter(progress, offer)
+    if progress.accepted == offer:
+        return progress
+    return replace(progress, accepted=offer, failed=0, since=now, floor=offer.release.counter)
+
+
+def check_counter(progress: Progress, offer: Accepted) -> None:
+    """Refuse what would go back.
+
+    Raises:
+        LogitsError: CONFLICT, as ``accept``.
+    """
+    newest, counter = progress.accepted, offer.release.counter
+    if counter < progress.floor:
         raise LogitsError(
             ErrorCode.CONFLICT,
             "the release counter is lower than one accepted before; publish a release with a higher one",
             field="counter",
         )
-    if offer.envelope.digest() != newest.envelope.digest():
+    if newest is not None and counter == progress.floor and offer != newest:
         raise LogitsError(
             ErrorCode.CONFLICT,
             "another release with the same counter was accepted before; publish one with a higher counter",
             field="counter",
         )
-    return progress
