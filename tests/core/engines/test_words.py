@@ -10,7 +10,6 @@ import pytest
 
 from logits_core.engines.diagnosis import explain_ending
 from logits_core.engines.load import EngineLoad, llamacpp_load, vllm_load
-from logits_core.engines.offered import is_offered
 from logits_core.engines.reporting import Report, Written, combined_load, seconds_until_due
 from logits_core.engines.supervision import Phase
 from logits_core.wire import normalised
@@ -94,19 +93,6 @@ def test_errors_get_openais_shape(status: int, body: bytes, error: dict[str, obj
     assert {"message", "type", "param", "code"} <= found.keys()
     if error is not None:
         assert found == error
-
-
-def test_only_inference_paths_are_offered() -> None:
-    assert is_offered("POST", "/v1/chat/completions")
-    assert is_offered("GET", "/v1/models")
-    for method, path in [
-        ("GET", "/slots"),
-        ("POST", "/v1/load_lora_adapter"),
-        ("GET", "/v1/chat/completions"),
-        ("POST", "/v1/chat/completions/"),
-        ("POST", "/v1/../slots"),
-    ]:
-        assert not is_offered(method, path)
 
 
 REPORT = Report(phase=Phase.READY, message="m", engine="llamacpp", slots=4)

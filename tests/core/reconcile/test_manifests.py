@@ -9,8 +9,13 @@ import pytest
 
 from logits_core.policy import Limits, admit, authorise, parse
 from logits_core.reconcile import Apply, Customizations, plan
+from logits_core.reconcile.components import component_objects, ingress_settings
 from logits_core.reconcile.drift import covers, quantity, same_manifest, with_fingerprint
+from logits_core.reconcile.manifests import SECRET_DIRECTORY, Site
 from logits_core.reconcile.models import llm_deployment_name
+from logits_core.reconcile.state import Anchor, Ingress, Oidc, Release
+from logits_ingress_proxy.settings import Settings as IngressSettings
+from logits_shell.settings import from_env
 from simulators.cluster_world import SimulatedCluster, image, language_model, model_deployment
 
 PLURALS = {"Deployment": "deployments", "Service": "services", "PersistentVolumeClaim": "persistentvolumeclaims"}
@@ -90,3 +95,62 @@ def test_a_fingerprint_tells_two_manifests_apart() -> None:
     other = with_fingerprint({"metadata": {"name": "x"}, "spec": {"a": 2}})
     assert same_manifest(one, one)
     assert not same_manifest(one, other)
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_the_customer_decides_whether_callers_need_keys(required: bool) -> None:
+    customizations = Customizations.parse({"data": {"apiKeys": json.dumps({"required": required})}})
+    site = Site("logits", Anchor("logits-anchor", "u"), customizations, "0.1.0", "IfNotPresent")
+    release = Release("0.1.0", 1, {name: image(name) for name in ("api-server", "console")})
+    for manifest in component_objects(release, site):
+        if manifest["kind"] == "Deployment":
+            container = manifest["spec"]["template"]["spec"]["containers"][0]
+            env = {item["name"]: item.get("value") for item in container["env"]}
+            wanted = "true" if required and manifest["metadata"]["name"] == "logits-api-server" else None
+            assert env.get("LOGITS_KEYS_REQUIRED") == wanted
+
+
+def test_without_a_word_in_the_chart_access_is_open() -> None:
+    assert not Customizations.parse({"data": {}}).api_keys_required
+    assert not Customizations.parse({"data": {"apiKeys": "{}"}}).api_keys_required
+
+
+@pytest.mark.parametrize(
+    ("value", "settings"),
+    [
+        ({}, {}),
+        ({"authentication": "none", "oidc": {"issuer": "https://i"}}, {}),
+        ({"tls": True}, {"TLS_CERTIFICATE_FILE": "tls.crt", "TLS_KEY_FILE": "tls.key"}),
+        (
+            {"authentication": "users"},
+            {"AUTHENTICATION": "users", "USERS_FILE": "users", "SESSION_KEY_FILE": "session-key"},
+        ),
+        (
+            {
+                "authentication": "oidc",
+                "publicURL": "https://l",
+                "oidc": {"issuer": "https://i", "clientID": "c", "clientSecret": True, "emailDomains": ["a", "b"]},
+            },
+            {
+                "AUTHENTICATION": "oidc", "PUBLIC_URL": "https://l", "SESSION_KEY_FILE": "session-key",
+                "OIDC_ISSUER": "https://i", "OIDC_CLIENT_ID": "c", "OIDC_EMAIL_DOMAINS": "a,b",
+                "OIDC_CLIENT_SECRET_FILE": "oidc-client-secret",
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_the_customer_decides_about_the_door(value: dict[str, object], settings: dict[str, str]) -> None:
+    customizations = Customizations.parse({"data": {"ingress": json.dumps(value)}})
+    expected = {
+        f"LOGITS_{name}": f"{SECRET_DIRECTORY}/{text}" if name.endswith("_FILE") else text
+        for name, text in settings.items()
+    }
+    assert ingress_settings(customizations.ingress) == expected
+
+
+def test_every_setting_of_the_door_is_one_that_the_ingress_proxy_has() -> None:
+    everything = Ingress("oidc", tls=True, public_url="https://l", oidc=Oidc("https://i", "c", True, ("a",)))
+    users = ingress_settings(Ingress("users"))
+    settings = from_env(IngressSettings, {**ingress_settings(everything), **users})
+    assert settings.users_file is not None
+    assert settings.tls_key_file is not None

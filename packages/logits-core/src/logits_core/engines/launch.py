@@ -24,8 +24,9 @@ LLAMACPP_ARGUMENTS: Final[dict[str, OptionType]] = {
 
 VLLM_RESERVED: Final = frozenset(
     {
-        "api-key", "config", "gpu-memory-utilization", "headless", "host", "max-model-len", "max-num-seqs",
-        "middleware", "model", "port", "root-path", "served-model-name", "ssl-certfile", "ssl-keyfile", "uds",
+        "api-key", "config", "enable-prompt-tokens-details", "gpu-memory-utilization", "headless", "host",
+        "max-model-len", "max-num-seqs", "middleware", "model", "port", "root-path", "served-model-name",
+        "ssl-certfile", "ssl-keyfile", "uds",
     }
 )  # fmt: skip
 """Options of ``vllm serve`` that follow from the spec or from where it runs, so no argument may set them."""
@@ -116,6 +117,8 @@ def vllm_arguments(model: ServedModel, *, path: str, aliases: tuple[str, ...], p
     """
     arguments = ["serve", path, "--host", "127.0.0.1", "--port", str(place.port)]
     arguments += ["--served-model-name", *aliases]
+    # Without it answers don't tell how much of the prompt came from the cache.
+    arguments += ["--enable-prompt-tokens-details"]
     arguments += ["--max-model-len", str(model.context_length), "--max-num-seqs", str(model.parallel)]
     if model.gpus > 1:
         arguments += ["--tensor-parallel-size", str(model.gpus)]
@@ -130,6 +133,15 @@ def vllm_arguments(model: ServedModel, *, path: str, aliases: tuple[str, ...], p
             raise _refusal(name, "is no option of vllm serve. Write it without dashes in front")
         arguments += [f"--{option}"] if value == "true" else [f"--{option}", value]
     return arguments
+
+
+def vllm_variables(model: ServedModel) -> dict[str, str]:
+    """Return the environment variables of a vLLM: nothing leaves the cluster, and memory is kept to.
+
+    On a CPU vLLM would otherwise claim nearly all memory of the machine, and not start when others use some.
+    """
+    quiet = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
+    return quiet if model.gpus else {**quiet, "VLLM_CPU_KVCACHE_SPACE": str(max(1, model.memory_mib // 1024))}
 
 
 def _refusal(name: str, problem: str) -> LogitsError:

@@ -1,7 +1,7 @@
 """The kinds that the Entity DB knows, as data, and the checks that every submission passes.
 
-To add a kind: write its spec and status in ``logits_core.entities.specs`` and add a row to ``KINDS``. The
-HTTP API, the store, the schemas and the client follow from the row.
+To add a kind: write its spec and status, in ``logits_core.entities.specs`` or in a room of its own, and add a
+row to ``KINDS``. The HTTP API, the store, the schemas and the client follow from the row.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 from logits_core.entities import specs
 from logits_core.entities.model import JsonObject, Metadata
 from logits_core.errors import ErrorCode, LogitsError
+from logits_core.keys.spec import ApiKeySpec, ApiKeyStatus
+from logits_core.usage.record import UsageRecordSpec, UsageRecordStatus
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -49,6 +51,8 @@ KINDS: Final = (
     Kind("LLMServer", "llmservers", specs.LLMServerSpec, specs.LLMServerStatus),
     Kind("Demand", "demands", specs.DemandSpec, specs.DemandStatus),
     Kind("Component", "components", specs.ComponentSpec, specs.ComponentStatus),
+    Kind("ApiKey", "apikeys", ApiKeySpec, ApiKeyStatus),
+    Kind("UsageRecord", "usagerecords", UsageRecordSpec, UsageRecordStatus),
 )
 """Every kind, in the order in which they are listed."""
 

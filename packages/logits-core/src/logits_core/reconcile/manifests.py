@@ -19,6 +19,7 @@ CONTROLLER: Final = "logits-controller"
 GATEWAY: Final = "logits-gateway"
 GPU: Final = "nvidia.com/gpu"
 DATA_DIRECTORY: Final = "/var/lib/logits"
+SECRET_DIRECTORY: Final = "/var/run/secrets/customer"  # noqa: S105 - a path
 TOKEN_DIRECTORY: Final = "/var/run/secrets/logits"  # noqa: S105 - a path
 
 _USER: Final = 65532
@@ -64,6 +65,7 @@ class Workload:
         marks: further labels of the pods that don't select them.
         claim: name of the volume claim mounted at the data directory, if any.
         gateway_token: whether the pods may talk to the Gateway.
+        secret: name of the customer's Secret that they read, if any.
         exclusive: whether an old pod must be gone before its successor starts.
         gpus: GPUs of each pod.
         memory: memory that a node must have free for each pod, as a quantity.
@@ -80,6 +82,7 @@ class Workload:
     marks: Mapping[str, str] = field(default_factory=dict[str, str])
     claim: str | None = None
     gateway_token: bool = False
+    secret: str | None = None
     exclusive: bool = False
     gpus: int = 0
     memory: str = "64Mi"
@@ -195,6 +198,8 @@ def _container(workload: Workload, site: Site) -> JsonObject:
         mounts.append({"name": "data", "mountPath": DATA_DIRECTORY})
     if workload.gateway_token:
         mounts.append({"name": "gateway-token", "mountPath": TOKEN_DIRECTORY})
+    if workload.secret:
+        mounts.append({"name": "customer", "mountPath": SECRET_DIRECTORY})
     requests = {"cpu": "10m", "memory": workload.memory}
     resources: JsonObject = {"requests": requests}
     if workload.gpus:
@@ -253,4 +258,6 @@ def _volumes(workload: Workload) -> list[JsonObject]:
     if workload.gateway_token:
         token = {"audience": "logits-gateway", "expirationSeconds": 3600, "path": "token"}
         volumes.append({"name": "gateway-token", "projected": {"sources": [{"serviceAccountToken": token}]}})
+    if workload.secret:
+        volumes.append({"name": "customer", "secret": {"secretName": workload.secret}})
     return volumes

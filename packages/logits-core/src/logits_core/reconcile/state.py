@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -49,14 +49,61 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ) from failure
 
 
+class _ApiKeys(msgspec.Struct, frozen=True):
+    required: bool = False
+
+
+class Oidc(msgspec.Struct, frozen=True, rename="camel"):
+    """The OpenID Connect issuer.
+
+    Attributes:
+        issuer: Its URL.
+        client_id: This installation's name there.
+        client_secret: Whether the Secret ``logits-ingress`` holds one; a public client has none.
+        email_domains: Whose addresses get in; empty for everybody whom the issuer signs in.
+    """
+
+    issuer: str = ""
+    client_id: str = msgspec.field(default="", name="clientID")
+    client_secret: bool = False
+    email_domains: tuple[str, ...] = ()
+
+
+class Ingress(msgspec.Struct, frozen=True, rename="camel"):
+    """How the Ingress Proxy's door is set up.
+
+    Attributes:
+        authentication: ``none``, ``users`` or ``oidc``.
+        tls: Whether it speaks https with the certificate of the Secret ``logits-ingress``.
+        public_url: What browsers know it by.
+        oidc: The issuer, for ``oidc``.
+    """
+
+    authentication: Literal["none", "users", "oidc"] = "none"
+    tls: bool = False
+    public_url: str = msgspec.field(default="", name="publicURL")
+    oidc: Oidc = Oidc()
+
+
 @dataclass(frozen=True, slots=True)
 class Customizations:
-    """The customer's hard limits for every pod, from the chart's ConfigMap."""
+    """What the customer has decided in the chart's ConfigMap, and no vendor can change.
+
+    Attributes:
+        labels: Of every pod.
+        annotations: Of every pod.
+        tolerations: The only ones that pods may have.
+        node_selector: Of every pod.
+        api_keys_required: Whether the API Server refuses callers without a key.
+        ingress: How the Ingress Proxy's door is set up.
+    """
 
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
     annotations: Mapping[str, str] = field(default_factory=dict[str, str])
     tolerations: tuple[JsonObject, ...] = ()
     node_selector: Mapping[str, str] = field(default_factory=dict[str, str])
+    api_keys_required: bool = False
+    ingress: Ingress = field(default_factory=Ingress)
 
     @classmethod
     def parse(cls, config_map: JsonObject) -> Customizations:
@@ -71,6 +118,8 @@ class Customizations:
             annotations=_texts(data, "annotations"),
             tolerations=tuple(_decoded(data, "tolerations", "[]", list[dict[str, Any]])),
             node_selector=_texts(data, "nodeSelector"),
+            api_keys_required=_decoded(data, "apiKeys", "{}", _ApiKeys).required,
+            ingress=_decoded(data, "ingress", "{}", Ingress),
         )
 
 

@@ -1,16 +1,37 @@
 """The routing room: which endpoint of a model takes the next request, decided without any I/O.
 
-router = Router()
-router.sync("llama", [Endpoint("a", "10.0.0.1", 8000), Endpoint("b", "10.0.0.2", 8000)])
-reservation = router.reserve("llama", now=time.monotonic(), pick=random.randrange)
-if isinstance(reservation, Reservation):
-    try:
-        ...  # send the request to reservation.endpoint
-    finally:
-        router.release(reservation, Verdict.GOOD, now=time.monotonic())
+Ten lines embed it:
+
+    router = Router()
+    router.sync("llama", [Endpoint("a", "10.0.0.1", 8000), Endpoint("b", "10.0.0.2", 8000)])
+    prompt = Prompt.of("llama", tools, messages)
+    reservation = router.reserve("llama", prompt=prompt, now=time.monotonic(), pick=random.randrange)
+    if isinstance(reservation, Reservation):
+        verdict, usage = Verdict.UNKNOWN, None
+        try:
+            verdict, usage = send(reservation.endpoint)  # calls router.first_byte(reservation, now) on its way
+        finally:
+            router.release(reservation, verdict, now=time.monotonic(), usage=usage)
 """
 
+from logits_core.routing.choice import Explanation, Score
+from logits_core.routing.endpoint import Endpoint, Reason, Reservation, Unavailable, Usage
+from logits_core.routing.gossip import News
 from logits_core.routing.health import EndpointHealth, Verdict
-from logits_core.routing.router import Endpoint, Reservation, Router, Unavailable
+from logits_core.routing.prompt import Prompt
+from logits_core.routing.router import Router
 
-__all__ = ["Endpoint", "EndpointHealth", "Reservation", "Router", "Unavailable", "Verdict"]
+__all__ = [
+    "Endpoint",
+    "EndpointHealth",
+    "Explanation",
+    "News",
+    "Prompt",
+    "Reason",
+    "Reservation",
+    "Router",
+    "Score",
+    "Unavailable",
+    "Usage",
+    "Verdict",
+]

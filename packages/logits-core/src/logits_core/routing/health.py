@@ -41,7 +41,7 @@ class EndpointHealth:
         if verdict is Verdict.UNKNOWN:
             return self
         if verdict is Verdict.GOOD:
-            return EndpointHealth()
+            return self if self.failures == self.ejections == 0 else EndpointHealth()
         failures = self.failures + 1
         # One failed probe after an ejection is enough to eject again.
         if failures < threshold and self.ejections == 0:

@@ -1,0 +1,1 @@
+"""The routing bench: published routers, reimplemented, beside ours in one simulator."""

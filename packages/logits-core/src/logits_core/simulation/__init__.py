@@ -1,0 +1,1 @@
+"""The simulation room: fleets of continuous-batching engines behind routers, event by event, seeded and pure."""
