@@ -1,36 +1,18 @@
-"""A small API server's insides for tests: a store that forgets, fixed time, counted names."""
+"""A small API server's insides for tests: fixed time, counted names."""
 
 from __future__ import annotations
 
 from itertools import count
 from typing import Any
 
-from logits_local.api.resources import Object, resource
+from logits_local.api.resources import Object, Target, resource
 from logits_local.api.schema import Schema
 from logits_local.api.store import Store
-from logits_local.api.writes import Sources, Target, WriteOptions, Writer
+from logits_local.api.writes import Sources, WriteOptions, Writer
 
 NOW = "2026-01-02T03:04:05Z"
 SCHEMA = Schema.load()
 OPTIONS = WriteOptions("tester")
-
-
-class Forgetful:
-    """A journal that keeps nothing beyond the process, in place of the file."""
-
-    def __init__(self) -> None:
-        self.revision = 0
-        self.objects: dict[str, Object] = {}
-
-    def load(self) -> tuple[int, list[tuple[str, Object]]]:
-        return self.revision, list(self.objects.items())
-
-    def commit(self, revision: int, key: str, value: Object | None) -> None:
-        self.revision = revision
-        if value is None:
-            self.objects.pop(key, None)
-        else:
-            self.objects[key] = value
 
 
 def sources() -> Sources:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.api.objects import Forgetful, at, config_map, writer
+from local.api.objects import at, config_map, writer
 from logits_local.api.apply import ownerships
 from logits_local.api.errors import StatusError
 from logits_local.api.fields import Path, decode_fields, encode_fields
@@ -33,7 +33,7 @@ def data_owner(value: Object, key: str) -> set[str]:
 def test_applied_values_win_or_conflict_and_every_key_has_an_owner(
     steps: list[tuple[str, dict[str, str], bool]],
 ) -> None:
-    made = writer(Store(Forgetful()))
+    made = writer(Store(":memory:"))
     live: Object = {}
     for manager, data, force in steps:
         before = dict(live.get("data", {}))
@@ -57,9 +57,9 @@ def test_applied_values_win_or_conflict_and_every_key_has_an_owner(
 
 @given(DATA, DATA)
 def test_an_update_leaves_each_field_with_one_owner(first: dict[str, str], second: dict[str, str]) -> None:
-    made = writer(Store(Forgetful()))
+    made = writer(Store(":memory:"))
     made.apply(at("one"), config_map("one", first), WriteOptions("applier"))
-    value = made.replace(at("one"), config_map("one", second), WriteOptions("editor")).value
+    value = made.patch(at("one"), lambda _: config_map("one", second), WriteOptions("editor")).value
     assert value.get("data", {}) == second
     for key, content in second.items():
         assert data_owner(value, key) == ({"applier"} if first.get(key) == content else {"editor"})

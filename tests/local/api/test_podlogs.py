@@ -44,8 +44,6 @@ async def read(directory: Path, options: LogOptions) -> str:
         (LogOptions(tail=2), "line 3\nline 4\n"),
         (LogOptions(tail=0), ""),
         (LogOptions(timestamps=True, tail=1), "2026-01-02T03:04:04.123456789Z line 4\n"),
-        (LogOptions(since="2026-01-02T03:04:03Z"), "line 3\nline 4\n"),
-        (LogOptions(limit=9), "line 0\nli"),
     ],
 )
 async def test_what_is_sent(tmp_path: Path, options: LogOptions, expected: str) -> None:

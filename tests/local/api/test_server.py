@@ -19,17 +19,25 @@ import pytest
 from contracts.kubernetes.cluster import Cluster, config_map, embedded, pod
 from logits_core.errors import ErrorCode, LogitsError
 
+SERVE = """
+import sys, anyio, pathlib
+from logits_local.api import ApiServer
+async def main():
+    server = ApiServer(pathlib.Path(sys.argv[1]))
+    await server.serve(lambda: print(server.url, flush=True))
+anyio.run(main)
+"""
 MAPS = "/api/v1/namespaces/default/configmaps"
 
 
 @contextmanager
 def process(directory: Path) -> Generator[tuple[subprocess.Popen[str], httpx.Client]]:
     """The server in a process of its own, and its administrator."""
-    command = [sys.executable, "-m", "logits_local.api", str(directory), "0"]
+    command = [sys.executable, "-c", SERVE, str(directory)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         try:
             assert running.stdout is not None
-            url = running.stdout.readline().split()[0]
+            url = running.stdout.readline().strip()
             tls = ssl.create_default_context(cafile=str(directory / "pki" / "ca.crt"))
             headers = {"authorization": f"Bearer {(directory / 'admin.token').read_text()}"}
             with httpx.Client(base_url=url, verify=tls, headers=headers, trust_env=False) as admin:

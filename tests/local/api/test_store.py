@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from local.api.objects import CONFIG_MAPS, Forgetful
+from local.api.objects import CONFIG_MAPS
 from logits_core.errors import ErrorCode, LogitsError
 from logits_local.api.errors import StatusError
-from logits_local.api.journal import Journal
 from logits_local.api.resources import Object, resource
 from logits_local.api.store import Change, Store
 
@@ -42,7 +42,7 @@ def contents(store: Store) -> dict[str, Any]:
 
 @given(STEPS, st.integers(0, 40))
 def test_a_list_and_the_changes_after_it_give_the_present(steps: list[tuple[str, str, int]], cut: int) -> None:
-    store = Store(Forgetful())
+    store = Store(":memory:")
     run(store, steps[:cut])
     seen, revision = contents(store), store.revision
     run(store, steps[cut:])
@@ -59,20 +59,25 @@ def test_a_list_and_the_changes_after_it_give_the_present(steps: list[tuple[str,
     assert seen == contents(store)
 
 
+@settings(deadline=None)
 @given(STEPS)
 def test_a_restart_changes_nothing(steps: list[tuple[str, str, int]]) -> None:
-    journal = Forgetful()
-    store = Store(journal)
-    run(store, steps)
-    again = Store(journal)
-    assert contents(again) == contents(store)
-    assert again.revision == store.revision
-    assert again.changes_after(CONFIG_MAPS, again.revision) == []
+    with TemporaryDirectory() as directory:
+        path = Path(directory) / "cluster.db"
+        store = Store(path)
+        run(store, steps)
+        expected, revision = contents(store), store.revision
+        store.close()
+        again = Store(path)
+        assert contents(again) == expected
+        assert again.revision == revision
+        assert again.changes_after(CONFIG_MAPS, revision) == []
+        again.close()
 
 
 @given(STEPS, st.integers(1, 5))
 def test_history_is_bounded_and_never_has_a_gap(steps: list[tuple[str, str, int]], history: int) -> None:
-    store, seen = Store(Forgetful(), history), list[Change]()
+    store, seen = Store(":memory:", history), list[Change]()
     store.observe(seen.append)
     run(store, steps)
     for revision in range(store.revision + 1):
@@ -87,35 +92,23 @@ def test_history_is_bounded_and_never_has_a_gap(steps: list[tuple[str, str, int]
 
 def test_a_revision_from_the_future_is_expired() -> None:
     with pytest.raises(StatusError) as caught:
-        Store(Forgetful()).changes_after(CONFIG_MAPS, 7)
+        Store(":memory:").changes_after(CONFIG_MAPS, 7)
     assert caught.value.http_status == 410
 
 
 def test_a_busy_resource_does_not_expire_a_quiet_one() -> None:
-    store = Store(Forgetful(), history=2)
+    store = Store(":memory:", history=2)
     for number in range(10):
         store.put(CONFIG_MAPS, value("a", number))
     assert store.changes_after(resource("pods"), 0) == []
 
 
-def test_the_file_keeps_objects_and_revision(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "cluster.db")
-    store = Store(journal)
-    store.put(CONFIG_MAPS, value("a", 1))
-    store.remove(CONFIG_MAPS, store.put(CONFIG_MAPS, value("b", 1)))
-    expected = contents(store)
-    journal.close()
-    again = Store(Journal(tmp_path / "cluster.db"))
-    assert contents(again) == expected
-    assert again.revision == 3
-
-
 def test_the_file_is_held_by_one_process(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "cluster.db")
+    store = Store(tmp_path / "cluster.db")
     with pytest.raises(LogitsError) as caught:
-        Journal(tmp_path / "cluster.db")
+        Store(tmp_path / "cluster.db")
     assert caught.value.code is ErrorCode.UNAVAILABLE
-    journal.close()
+    store.close()
 
 
 @pytest.mark.parametrize(
@@ -125,6 +118,6 @@ def test_a_foreign_file_is_refused_and_kept(tmp_path: Path, content: bytes) -> N
     path = tmp_path / "cluster.db"
     path.write_bytes(content)
     with pytest.raises(LogitsError) as caught:
-        Journal(path)
+        Store(path)
     assert caught.value.code is ErrorCode.CORRUPT
     assert path.read_bytes() == content

@@ -47,7 +47,7 @@ class ClusterSimulator:
         sets, pods = list(self.replica_sets.values()), list(self.pods.values())
         plan = plan_deployment(self.deployment, sets, pods, self.now)
         for replica_set in sets:
-            plan += plan_replica_set(replica_set, pods, self.now)
+            plan += plan_replica_set(replica_set, pods)
         return plan
 
     def step(self) -> bool:

@@ -72,6 +72,18 @@ def test_a_stuck_rollout_keeps_the_old_pods_and_passes_its_deadline() -> None:
     assert cluster.available() == 2
 
 
+def test_a_new_template_long_after_the_last_one_has_its_whole_deadline() -> None:
+    cluster = ClusterSimulator(deployment_manifest(replicas=1, type="Recreate"))
+    cluster.settle()
+    cluster.now += timedelta(hours=1)
+    cluster.roll_to("app:2")
+    for _ in range(5):
+        cluster.step()
+        assert progressing(cluster)["status"] == "True"
+        for pod in list(cluster.pods.values()):
+            cluster.finish_deletion(pod)
+
+
 def test_rolling_back_reuses_the_old_replica_set_as_the_newest_revision() -> None:
     cluster = ClusterSimulator(deployment_manifest(replicas=2))
     cluster.settle()

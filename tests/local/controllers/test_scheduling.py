@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from logits_local.controllers.plan import Bind, Patch
-from logits_local.controllers.scheduling import plan_bindings, quantity
+from logits_local.controllers.scheduling import plan_bindings
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -100,10 +99,3 @@ def test_no_node_is_ever_asked_for_more_than_it_offers(gpus: list[int], asks: li
     for placed, where in bindings(pods, nodes).items():
         given_away[where] += asks[int(placed[1:])]
     assert all(given_away[f"n{i}"] <= count for i, count in enumerate(gpus))
-
-
-@pytest.mark.parametrize(
-    ("text", "value"), [("2", 2), ("500m", 0.5), ("1Ki", 1024), ("16Gi", 16 * 2**30), ("3k", 3000)]
-)
-def test_quantities(text: str, value: float) -> None:
-    assert quantity(text) == value

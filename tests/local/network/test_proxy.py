@@ -10,7 +10,7 @@ import pytest
 
 from logits_local.network.endpoints import Address
 from logits_local.network.proxy import ServiceProxy
-from logits_local.platform.cluster_settings import free_port
+from ports import free_ports
 
 pytestmark = pytest.mark.anyio
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -43,7 +43,7 @@ def not_refused(address: Address, failure: OSError) -> None:
 @asynccontextmanager
 async def service(*targets: Address) -> AsyncGenerator[Address]:
     proxy = ServiceProxy(not_refused)
-    address = ("127.0.0.1", free_port())
+    address = ("127.0.0.1", free_ports())
     await proxy.update({address: targets})
     try:
         yield address
@@ -86,7 +86,7 @@ async def test_connections_go_round() -> None:
 
 
 async def test_a_target_that_refuses_is_passed_over() -> None:
-    async with pod(says(b"a")) as well, service(("127.0.0.1", free_port()), well) as address:
+    async with pod(says(b"a")) as well, service(("127.0.0.1", free_ports()), well) as address:
         assert [await ask(address) for _ in range(2)] == [b"a", b"a"]
 
 
@@ -148,7 +148,7 @@ async def test_a_pod_that_dies_in_the_middle_is_a_reset_not_an_end() -> None:
 async def test_a_removed_service_stops_to_listen() -> None:
     async with pod(says(b"a")) as target:
         proxy = ServiceProxy(not_refused)
-        address = ("127.0.0.1", free_port())
+        address = ("127.0.0.1", free_ports())
         await proxy.update({address: (target,)})
         assert await ask(address) == b"a"
         await proxy.update({})

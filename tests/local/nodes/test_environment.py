@@ -17,9 +17,10 @@ from logits_local.nodes.environment import (
     expand,
     field,
     real_paths,
-    source_data,
-    sources_of,
+    require_offered,
+    secrets_of,
 )
+from logits_local.nodes.volumes import contents
 
 POD: dict[str, Any] = {
     "metadata": {"name": "p", "namespace": "n", "uid": "u", "labels": {"app": "web", "a/b": "c"}},
@@ -70,22 +71,19 @@ def test_variables_expand_in_order() -> None:
 
 def test_references_are_resolved() -> None:
     container = {
-        "envFrom": [{"configMapRef": {"name": "cfg"}, "prefix": "P_"}],
         "env": [
             {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
             {"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
-            {"name": "NO", "valueFrom": {"secretKeyRef": {"name": "s", "key": "x", "optional": True}}},
         ],
     }
-    assert sources_of(container) == {("ConfigMap", "cfg"), ("Secret", "s")}
-    env = resolve(container, {("ConfigMap", "cfg"): {"a": "1"}, ("Secret", "s"): {"k": "v"}})
-    assert env == {"HOME": "/root", "P_a": "1", "IP": "127.100.0.1", "KEY": "v"}
+    assert secrets_of(container) == {"s"}
+    assert resolve(container, {"s": {"k": b"v"}}) == {"HOME": "/root", "IP": "127.100.0.1", "KEY": "v"}
 
 
 @pytest.mark.parametrize(
     ("reference", "text"),
     [
-        ({"configMapKeyRef": {"name": "none", "key": "k"}}, 'configmap "none" not found'),
+        ({"secretKeyRef": {"name": "none", "key": "k"}}, 'secret "none" not found'),
         ({"secretKeyRef": {"name": "s", "key": "none"}}, "couldn't find key none in Secret s"),
         ({"resourceFieldRef": {"resource": "limits.cpu"}}, "isn't offered"),
         ({"fieldRef": {"fieldPath": "status.phase"}}, "isn't offered"),
@@ -94,24 +92,30 @@ def test_references_are_resolved() -> None:
 def test_what_is_missing_is_named(reference: dict[str, Any], text: str) -> None:
     container = {"env": [{"name": "X", "valueFrom": reference}]}
     with pytest.raises(ConfigError, match=text):
-        resolve(container, {("Secret", "s"): {"k": "v"}, ("ConfigMap", "none"): None})
+        resolve(container, {"s": {"k": b"v"}, "none": None})
+
+
+LEFT_OUT: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({"initContainers": [{"name": "i"}]}, {}, "initContainers"),
+    ({"restartPolicy": "OnFailure"}, {}, "restartPolicy OnFailure"),
+    ({}, {"envFrom": [{}]}, "envFrom"),
+    ({}, {"livenessProbe": {"exec": {}}}, "livenessProbe without httpGet"),
+    ({}, {"volumeMounts": [{"name": "v", "subPath": "s"}]}, "subPath"),
+]
+
+
+@pytest.mark.parametrize(("spec", "container", "text"), LEFT_OUT)
+def test_nothing_is_left_out_in_silence(spec: dict[str, Any], container: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError, match=f"not offered to pods here: {text}$"):
+        require_offered({"spec": {"containers": [container], **spec}})
 
 
 def test_secrets_are_decoded() -> None:
-    assert source_data({"kind": "Secret", "data": {"a": base64.b64encode(b"b").decode()}}) == {"a": "b"}
-    assert source_data({"kind": "ConfigMap", "data": {"a": "b"}}) == {"a": "b"}
+    assert contents({"kind": "Secret", "data": {"a": base64.b64encode(b"b").decode()}}) == {"a": b"b"}
+    assert contents({"kind": "ConfigMap", "data": {"a": "b"}}) == {"a": b"b"}
 
 
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        ("metadata.name", "p"),
-        ("metadata.labels['a/b']", "c"),
-        ("metadata.labels['none']", ""),
-        ("spec.nodeName", "local"),
-        ("metadata.labels", 'a/b="c"\napp="web"\n'),
-    ],
-)
+@pytest.mark.parametrize(("path", "value"), [("metadata.name", "p"), ("spec.nodeName", "local")])
 def test_fields(path: str, value: str) -> None:
     assert field(POD, "127.100.0.1", path) == value
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from logits_local.nodes.records import ContainerRecord, Running, Terminated, Waiting
-from logits_local.nodes.status import Observation, pod_status
+from logits_local.nodes.status import ContainerRecord, Running, Terminated, Waiting, pod_status
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 RUNNING = Running(NOW)
@@ -21,9 +20,9 @@ def record(state: Any, *, ready: bool = False, last: Terminated | None = None) -
     return ContainerRecord("c", "image", state, ready=ready, last=last)
 
 
-def status(*main: ContainerRecord, policy: str = "Always", init: tuple[ContainerRecord, ...] = ()) -> Any:
+def status(*main: ContainerRecord, policy: str = "Always") -> Any:
     pod = {"metadata": {"name": "p"}, "spec": {"restartPolicy": policy}}
-    return pod_status(pod, Observation("127.100.0.1", NOW, init, main), NOW)
+    return pod_status(pod, "127.100.0.1", NOW, main, NOW)
 
 
 def conditions(found: Any) -> dict[str, str]:
@@ -40,7 +39,6 @@ def conditions(found: Any) -> dict[str, str]:
         ([DONE], "Never", "Succeeded"),
         ([DONE, FAILED], "Never", "Failed"),
         ([DONE, RUNNING], "Never", "Running"),
-        ([FAILED], "OnFailure", "Running"),
     ],
 )
 def test_phases(states: list[Any], policy: str, phase: str) -> None:
@@ -59,19 +57,12 @@ def test_readiness_needs_every_container() -> None:
     assert (ready["reason"], ready["message"]) == ("ContainersNotReady", "containers with unready status: [c]")
 
 
-def test_init_containers_come_first() -> None:
-    found = status(record(WAITING), init=(record(RUNNING),))
-    assert found["phase"] == "Pending"
-    assert conditions(found)["Initialized"] == "False"
-    assert conditions(status(record(RUNNING), init=(record(DONE),)))["Initialized"] == "True"
-
-
 def test_a_condition_keeps_its_time_until_it_changes() -> None:
     first = status(record(RUNNING))
     pod = {"metadata": {"name": "p"}, "spec": {}, "status": first}
     later = NOW + timedelta(minutes=5)
     ready = record(RUNNING, ready=True)
-    second = pod_status(pod, Observation("127.100.0.1", NOW, (), (ready,)), later)
+    second = pod_status(pod, "127.100.0.1", NOW, (ready,), later)
     times = {entry["type"]: entry["lastTransitionTime"] for entry in second["conditions"]}
     assert times["Initialized"] == "2026-01-01T00:00:00Z"
     assert times["Ready"] == "2026-01-01T00:05:00Z"

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from local.up.platform_under_test import Platform, three_free_ports
+from local.up.platform_under_test import Platform
+from ports import free_ports
 
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A platform that answers; ends with the module."""
     data: Path = tmp_path_factory.mktemp("platform") / "data"
-    running = Platform(data, three_free_ports())
+    running = Platform(data, free_ports(3))
     try:
         running.up()
         yield running

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sysconfig
 from dataclasses import dataclass, field
@@ -11,21 +10,6 @@ from pathlib import Path
 from typing import Any
 
 UP_SECONDS = 170
-
-
-def three_free_ports() -> int:
-    """The first of three free TCP ports in a row."""
-    for _ in range(100):
-        with socket.socket() as first, socket.socket() as second, socket.socket() as third:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            try:
-                second.bind(("127.0.0.1", port + 1))
-                third.bind(("127.0.0.1", port + 2))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no three free ports in a row")
 
 
 @dataclass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
@@ -40,7 +40,9 @@ class Call(Generic[ResultT]):
         return None if self.body is None else msgspec.json.encode(self.body)
 
     def decode(self, body: bytes) -> ResultT:
-        """The answer."""
+        """The answer; ``bytes`` as its type takes the body as it is."""
+        if self.result is bytes:
+            return cast("ResultT", body)
         return msgspec.json.decode(body, type=self.result)
 
 

@@ -9,8 +9,11 @@ import click
 
 from logits_client.commands.audit import audit
 from logits_client.commands.chat import chat
+from logits_client.commands.egress import egress
+from logits_client.commands.keys import keys
 from logits_client.commands.models import models
 from logits_client.commands.status import status
+from logits_client.commands.usage import usage
 from logits_client.errors import LogitsClientError
 
 GROUP = "logits.commands"
@@ -21,7 +24,7 @@ def command_line() -> click.Group:
     """The command group with everything that is installed."""
     group = click.Group("logits", help="Logits: managed LLM inference inside your own Kubernetes cluster.")
     click.version_option(package_name="logits-client")(group)
-    for command in (chat, models, status, audit):
+    for command in (chat, models, status, keys, usage, audit, egress):
         group.add_command(command)
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         group.add_command(entry.load(), entry.name)

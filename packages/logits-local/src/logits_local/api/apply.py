@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from logits_local.api.errors import StatusError, apply_conflict
+from logits_local.api.errors import apply_conflict
 from logits_local.api.fields import (
-    DuplicateItemError,
     Path,
     decode_fields,
     encode_fields,
     flatten,
+    merge_applied,
     owned_by_config,
     readable,
     with_parents,
     without,
 )
-from logits_local.api.merge import merge_applied
 from logits_local.api.resources import Object
 from logits_local.api.schema import FieldType, Schema
 
@@ -74,10 +73,7 @@ def ownerships(value: Object | None) -> list[Ownership]:
 
 
 def record_update(schema: Schema, live: Object | None, new: Object, writer: Writer, now: str) -> None:
-    """Set ``new``'s managed fields after an ordinary write: whoever changes a field owns it alone.
-
-    Managed fields that the writer sent along take the place of the live ones, as in Kubernetes.
-    """
+    """Set ``new``'s managed fields after an ordinary write: whoever changes a field owns it alone."""
     before = _own_part(flatten(schema, live, live["kind"]) if live else {}, writer)
     after = _own_part(flatten(schema, new, new["kind"]), writer)
     changed = {path for path, value in after.items() if path not in before or before[path] != value}
@@ -85,7 +81,7 @@ def record_update(schema: Schema, live: Object | None, new: Object, writer: Writ
     entries: list[Ownership] = []
     mine: frozenset[Path] = frozenset()
     since = now
-    for entry in ownerships(new) or ownerships(live):
+    for entry in ownerships(live):
         if entry.writer == writer:
             mine, since = entry.paths, entry.time
         else:
@@ -109,10 +105,7 @@ def apply(schema: Schema, live: Object | None, config: Object, writer: Writer, *
             an InternalError when a keyed list has two items with the same keys, as Kubernetes does.
     """
     kind = config["kind"]
-    try:
-        owned = owned_by_config(schema, config, kind)
-    except DuplicateItemError as error:
-        raise StatusError("InternalError", f"failed to create typed patch object: {error}", say=False) from None
+    owned = owned_by_config(schema, config, kind)
     others = [entry for entry in ownerships(live) if entry.writer != writer]
     previous = next((entry for entry in ownerships(live) if entry.writer == writer), None)
     base = live or {"apiVersion": config["apiVersion"], "kind": kind, "metadata": {}}

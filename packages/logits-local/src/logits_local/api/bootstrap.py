@@ -1,15 +1,19 @@
-"""What every cluster holds from its first start: namespaces, their furniture and the system roles."""
+"""The API server's own background work: namespaces' furniture, system roles and garbage."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 from logits_local.api.errors import StatusError
-from logits_local.api.resources import RBAC, Object, resource
+from logits_local.api.removal import Remover, needs_sweep
+from logits_local.api.resources import RBAC, Object, Target, resource
 from logits_local.api.store import Change, Store
-from logits_local.api.writes import Target, WriteOptions, Writer
+from logits_local.api.writes import WriteOptions, Writer
 
 MANAGER = WriteOptions("logits-local")
-NAMESPACES = ("default", "kube-system", "kube-public", "logits", "logits-vendor")
-_DISCOVERY = ["/api", "/api/*", "/apis", "/apis/*", "/openapi", "/openapi/*", "/version", "/version/"]
+NAMESPACES = ("default", "kube-system", "logits", "logits-vendor")
+_DISCOVERY = ["/api", "/api/*", "/apis", "/apis/*", "/version", "/version/"]
 _HEALTH = ["/healthz", "/livez", "/readyz"]
 _ISSUER = [
     "/.well-known/openid-configuration",
@@ -38,52 +42,59 @@ CLUSTER_ROLE_BINDINGS: dict[str, tuple[str, ...]] = {
 """Role -> groups that have it."""
 
 
-class Furnisher:
-    """Gives the cluster and each of its namespaces what they come with.
+class Janitor:
+    """Gives the cluster and its namespaces what they come with, and collects what has lost its owner.
+
+    Works after changes; idle while nothing changes.
 
     Args:
         store: the cluster's objects.
         writer: writes them.
+        remover: collects garbage.
         authority: the certificate authority, PEM.
     """
 
-    def __init__(self, store: Store, writer: Writer, authority: str) -> None:
+    def __init__(self, store: Store, writer: Writer, remover: Remover, authority: str) -> None:
         self._store = store
         self._writer = writer
+        self._remover = remover
         self._authority = authority
+        self._woken = asyncio.Event()
+        self._furnish_cluster()
+        store.observe(self._notice)
 
-    def furnish_cluster(self) -> None:
-        """Make what is missing of the namespaces and system roles."""
+    def _notice(self, change: Change) -> None:
+        if needs_sweep(change) or change.current["kind"] == "Namespace":
+            self._woken.set()
+
+    async def run(self) -> None:
+        """Tidy until cancelled."""
+        while True:
+            for namespace in self._store.objects(resource("namespaces")):
+                self._furnish(namespace["metadata"]["name"])
+            self._remover.sweep()
+            await self._woken.wait()
+            self._woken.clear()
+
+    def _furnish_cluster(self) -> None:
         for name in NAMESPACES:
             self._ensure("namespaces", "", name, {})
-            self.furnish_namespace(name)
+            self._furnish(name)
         for name, rules in CLUSTER_ROLES.items():
             self._ensure(f"{RBAC}/clusterroles", "", name, {"rules": rules})
         for name, groups in CLUSTER_ROLE_BINDINGS.items():
             reference = {"apiGroup": RBAC, "kind": "ClusterRole", "name": name}
             subjects = [{"apiGroup": RBAC, "kind": "Group", "name": group} for group in groups]
-            body: Object = {"roleRef": reference, "subjects": subjects}
-            self._ensure(f"{RBAC}/clusterrolebindings", "", name, body)
+            self._ensure(f"{RBAC}/clusterrolebindings", "", name, {"roleRef": reference, "subjects": subjects})
 
-    def furnish_namespace(self, namespace: str) -> None:
+    def _furnish(self, namespace: str) -> None:
         """Make the default ServiceAccount and the authority's ConfigMap of a namespace."""
         self._ensure("serviceaccounts", namespace, "default", {})
         self._ensure("configmaps", namespace, "kube-root-ca.crt", {"data": {"ca.crt": self._authority}})
-
-    def needs_furniture(self, change: Change) -> str | None:
-        """The namespace that a change brought into being, or that lost its furniture."""
-        kind, metadata = change.current["kind"], change.current["metadata"]
-        if kind == "Namespace" and change.previous is None:
-            return metadata["name"]
-        furniture = (kind, metadata["name"]) in (("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt"))
-        return metadata["namespace"] if furniture and change.deleted else None
 
     def _ensure(self, key: str, namespace: str, name: str, body: Object) -> None:
         kind = resource(key)
         if self._store.get(kind, namespace, name) is not None:
             return
-        try:
+        with contextlib.suppress(StatusError):  # the namespace is going away
             self._writer.create(Target(kind, namespace), {**body, "metadata": {"name": name}}, MANAGER)
-        except StatusError as error:
-            if error.http_status not in (403, 404):  # the namespace is going away
-                raise

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import msgspec
 
+from logits_local.api.errors import StatusError
 from logits_local.api.resources import Object
 from logits_local.api.schema import FieldType, Schema
 
@@ -17,6 +18,7 @@ KEY_DEFAULTS = {"protocol": "TCP"}
 """Values of list keys that an item may leave out."""
 
 _EXISTS = object()
+_MISSING = object()
 _UNOWNED = frozenset(
     {("f:apiVersion",), ("f:kind",)}
     | {
@@ -35,10 +37,6 @@ _UNOWNED = frozenset(
         ]
     }
 )
-
-
-class DuplicateItemError(ValueError):
-    """A list that tells its items apart by keys holds two with the same ones."""
 
 
 def item_key(item: Object, keys: tuple[str, ...]) -> str:
@@ -80,13 +78,13 @@ def owned_by_config(schema: Schema, config: Object, kind: str) -> frozenset[Path
     """The paths that somebody who applies ``config`` owns.
 
     Raises:
-        DuplicateItemError: when two items of a keyed list have the same keys.
+        StatusError: InternalError, as in Kubernetes, when two items of a keyed list have the same keys.
     """
     seen: set[Path] = set()
     for path, value in leaves(schema, config, FieldType("struct", kind)):
         if value is _EXISTS and path in seen:
-            where = readable(path[:-1])
-            raise DuplicateItemError(f"{where}: duplicate entries for key {readable(path[-1:])}")
+            twice = f"{readable(path[:-1])}: duplicate entries for key {readable(path[-1:])}"
+            raise StatusError("InternalError", f"failed to create typed patch object: {twice}", say=False)
         seen.add(path)
     return frozenset(seen)
 
@@ -164,3 +162,34 @@ def without(value: Any, path: Path) -> Any:
     else:
         del entries[element[2:]]
     return entries
+
+
+def merge_applied(schema: Schema, live: Any, config: Any, kind: FieldType) -> Any:
+    """What server-side apply makes of the live value: the applied fields win, all others stay."""
+    if live is _MISSING or kind.whole or kind.form == "scalar":
+        return config
+    if kind.form == "list":
+        return _merge_lists(schema, cast("list[Any]", live), cast("list[Any]", config), kind)
+    merged: Object = dict(cast(Object, live))
+    for name, value in cast(Object, config).items():
+        merged[name] = merge_applied(schema, merged.get(name, _MISSING), value, schema.child(kind, name))
+    return merged
+
+
+def _merge_lists(schema: Schema, live: list[Any], config: list[Any], kind: FieldType) -> list[Any]:
+    """Items in the order in which they were applied; those that only live has keep their place."""
+    if kind.keys == ("*",):
+        return live + [item for item in config if item not in live]
+    existing = {item_key(item, kind.keys): item for item in live}
+    applied = {item_key(item, kind.keys): item for item in config}
+    pending = list(applied)
+    merged: list[Any] = []
+    for key, item in existing.items():
+        if key not in applied:
+            merged.append(item)
+            continue
+        while key in pending:
+            turn = pending.pop(0)
+            before = existing.get(turn, _MISSING)
+            merged.append(merge_applied(schema, before, applied[turn], kind.element))
+    return merged + [applied[key] for key in pending]

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import base64
 import random
-from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import msgspec
+from litestar.response.base import ASGIResponse
 
-from logits_local.api.errors import StatusError, bad_request, expired
+from logits_local.api.errors import StatusError, bad_request
 from logits_local.api.podlogs import LogOptions, PodLogs, container_status
 from logits_local.api.requests import Request
-from logits_local.api.resources import Object, ResourceType, resource
-from logits_local.api.responses import Form, Response, answer
+from logits_local.api.resources import Object, ResourceType, Target
+from logits_local.api.responses import Form, answer, streamed, text
 from logits_local.api.selectors import Test, field_selector, label_selector
 from logits_local.api.store import Store
-from logits_local.api.watches import WatchOptions, parse_revision, watch
-from logits_local.api.writes import Target
+from logits_local.api.watches import WatchOptions, watch
+from logits_shell.streaming import Chunks
 
 SHORTEST_WATCH_SECONDS = 1800
 
@@ -29,22 +29,17 @@ class Reader:
     Args:
         store: the cluster's objects.
         logs: container output.
-        clock: monotonic seconds, for the life of watches.
-        now: the time of day.
     """
 
-    def __init__(self, store: Store, logs: PodLogs, clock: Callable[[], float], now: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, logs: PodLogs) -> None:
         self._store = store
         self._logs = logs
-        self._clock = clock
-        self._now = now
 
     def form(self, request: Request) -> Form:
         """The form that the client accepts."""
-        accept, include = request.headers.get("accept", ""), request.query.get("includeObject", "")
-        return Form.negotiate(accept, include, self._now())
+        return Form.negotiate(request.headers.get("accept", ""), datetime.now(UTC))
 
-    def list(self, request: Request, target: Target) -> Response:
+    def list(self, request: Request, target: Target) -> ASGIResponse:
         """A collection, whole or a page of it."""
         kind, test, store = target.kind, selection(request, target), self._store
         revision, after = self._position(request)
@@ -52,9 +47,8 @@ class Reader:
         metadata: Object = {"resourceVersion": str(revision)}
         limit = request.number("limit")
         if limit and len(items) > limit:
-            metadata["remainingItemCount"] = len(items) - limit
             items = items[:limit]
-            token = msgspec.json.encode({"rv": revision, "after": _place(items[-1])})
+            token = msgspec.json.encode((revision, _place(items[-1])))
             metadata["continue"] = base64.urlsafe_b64encode(token).decode()
         return answer(self.form(request).many(kind.kind, kind.api_version, items, metadata))
 
@@ -64,66 +58,55 @@ class Reader:
         Pages are read from the present state but keep the first page's revision: whoever watches
         from there sees everything that changed in between.
         """
-        asked = parse_revision(request.query.get("resourceVersion", ""))
+        asked = request.number("resourceVersion") or 0
         if asked > self._store.revision:
             message = f"Timeout: Too large resource version: {asked}, current: {self._store.revision}"
             cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
             raise StatusError("Timeout", message, details={"causes": [cause], "retryAfterSeconds": 1})
-        if asked and request.query.get("resourceVersionMatch") == "Exact" and asked != self._store.revision:
-            raise expired(f"the resource version {asked} is no longer kept; list without it")
         if not request.query.get("continue"):
             return self._store.revision, ("", "")
         try:
-            token = msgspec.json.decode(base64.urlsafe_b64decode(request.query["continue"]))
-            return int(token["rv"]), (str(token["after"][0]), str(token["after"][1]))
-        except (ValueError, KeyError, IndexError, TypeError):
+            token = base64.urlsafe_b64decode(request.query["continue"])
+            return msgspec.json.decode(token, type=tuple[int, tuple[str, str]])
+        except ValueError:
             raise bad_request("continue key is not valid: take it from the page before") from None
 
-    def watch(self, request: Request, target: Target) -> Response:
+    def watch(self, request: Request, target: Target) -> ASGIResponse:
         """A watch on a collection."""
-        test, form, kind = selection(request, target), self.form(request), target.kind
-        text = request.query.get("resourceVersion", "")
         initial = request.is_set("sendInitialEvents")
-        from_now = text in ("", "0") or initial
+        revision = None if initial else request.number("resourceVersion") or None
         seconds = request.number("timeoutSeconds")
         options = WatchOptions(
             target.namespace,
-            test,
-            None if from_now else parse_revision(text),
+            selection(request, target),
+            revision,
             request.is_set("allowWatchBookmarks"),
             initial,
             seconds or SHORTEST_WATCH_SECONDS * (1 + random.random()),  # noqa: S311 - spreads reconnects
         )
-        return Response(200, self._lines(kind, options, form))
+        return streamed(self._lines(target.kind, options, self.form(request)))
 
-    async def _lines(self, kind: ResourceType, options: WatchOptions, form: Form) -> AsyncIterator[bytes]:
-        async with aclosing(watch(self._store, kind, options, self._clock)) as events:
+    async def _lines(self, kind: ResourceType, options: WatchOptions, form: Form) -> Chunks:
+        async with aclosing(watch(self._store, kind, options)) as events:
             async for event, value in events:
                 yield form.event(kind.kind, event, value)
 
-    def log(self, request: Request, pod: Object) -> Response:
+    def log(self, request: Request, pod: Object) -> ASGIResponse:
         """A container's output."""
-
-        def ago(seconds: int) -> str:
-            return (self._now().astimezone(UTC) - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-        options = LogOptions.parse(request, ago)
+        options = LogOptions.parse(request)
         if not pod["spec"].get("nodeName"):
-            return Response(204, b"", "text/plain")
+            return text("", 204)
         path = self._logs.locate(pod, options)
 
         def ended() -> bool:
             return not self._is_running(pod, path.parent.name, int(path.stem))
 
-        return Response(200, self._logs.read(path, options, ended), "text/plain")
+        return streamed(self._logs.read(path, options, ended), "text/plain")
 
     def _is_running(self, pod: Object, container: str, run: int) -> bool:
-        metadata = pod["metadata"]
-        live = self._store.get(resource("pods"), metadata["namespace"], metadata["name"])
-        if live is None or live["metadata"]["uid"] != metadata["uid"]:
-            return False
-        found = container_status(live, container)
-        return found.get("restartCount", 0) == run and "terminated" not in found.get("state", {})
+        live = self._store.with_uid(pod["metadata"]["uid"])
+        found = container_status(live, container) if live else {}
+        return live is not None and found.get("restartCount", 0) == run and "terminated" not in found.get("state", {})
 
 
 def selection(request: Request, target: Target) -> Test:

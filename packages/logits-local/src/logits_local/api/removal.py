@@ -1,4 +1,4 @@
-"""How objects go away: grace, finalizers, owners' dependents and whole namespaces."""
+"""How objects go away: grace, finalizers, owners' dependents (in the background) and whole namespaces."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from logits_local.api.errors import bad_request, conflict, forbidden
-from logits_local.api.resources import Object, ResourceType
+from logits_local.api.resources import Object, ResourceType, Target
 from logits_local.api.store import Change, Store
-from logits_local.api.writes import Target, Writer, is_finished
+from logits_local.api.writes import Writer, is_finished
 
-FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
-POLICIES = ("Background", "Foreground", "Orphan")
-PERMANENT_NAMESPACES = frozenset({"default", "kube-system", "kube-public"})
+PERMANENT_NAMESPACES = frozenset({"default", "kube-system"})
 _ANSWERED_WITH_OBJECT = frozenset({"pods", "services", "persistentvolumeclaims", "serviceaccounts"})
 _DEFAULT_GRACE_SECONDS = 30
 
@@ -25,14 +23,12 @@ class DeleteOptions:
 
     Attributes:
         grace: seconds that a Pod gets to end; its own figure when None.
-        policy: what becomes of dependents.
         uid: the object must have this uid, when given.
         resource_version: and this revision, when given.
         dry_run: only say what would happen.
     """
 
     grace: int | None = None
-    policy: str = "Background"
     uid: str | None = None
     resource_version: str | None = None
     dry_run: bool = False
@@ -45,16 +41,15 @@ class DeleteOptions:
             StatusError: BadRequest naming the option that cannot be used.
         """
         given: Object = {**query, **body}
-        policy = given.get("propagationPolicy") or ("Orphan" if given.get("orphanDependents") else POLICIES[0])
-        if policy not in POLICIES:
-            raise bad_request(f"propagationPolicy: {policy!r} is none of {', '.join(POLICIES)}")
+        if given.get("propagationPolicy", "Background") != "Background":
+            raise bad_request("propagationPolicy: this cluster deletes dependents in the background; use Background")
         grace = given.get("gracePeriodSeconds")
         if grace is not None and not str(grace).isdigit():
             raise bad_request(f"gracePeriodSeconds: {grace!r} is no number of seconds, 0 or more")
         demands: Object = given.get("preconditions") or {}
         dry = given.get("dryRun") in ("All", ["All"])
         seconds = None if grace is None else int(grace)
-        return cls(seconds, policy, demands.get("uid"), demands.get("resourceVersion"), dry)
+        return cls(seconds, demands.get("uid"), demands.get("resourceVersion"), dry)
 
 
 class Remover:
@@ -77,8 +72,6 @@ class Remover:
             raise forbidden("namespaces", "", target.name, "this namespace may not be deleted")
         if options.dry_run:
             return _answer(target, live)
-        if options.policy == "Orphan":
-            self._orphan_dependents(live["metadata"]["uid"])
         marked = self._marked(target, live, options)
         if is_finished(marked):
             return _answer(target, self._store.remove(target.kind, marked))
@@ -89,11 +82,6 @@ class Remover:
     def _marked(self, target: Target, live: Object, options: DeleteOptions) -> Object:
         """The object with the marks of its deletion."""
         metadata: Object = dict(live["metadata"])
-        finalizers = [name for name in metadata.pop("finalizers", []) if name not in (FOREGROUND, ORPHAN)]
-        if options.policy == "Foreground" and self._dependents(metadata["uid"]):
-            finalizers.append(FOREGROUND)
-        if finalizers:
-            metadata["finalizers"] = finalizers
         grace = _grace(live, options.grace) if target.kind.key == "pods" else 0
         previous = metadata.get("deletionGracePeriodSeconds")
         if previous is None or grace < previous:
@@ -107,67 +95,37 @@ class Remover:
             marked["status"] = {**live.get("status", {}), "phase": "Terminating"}
         return marked
 
-    def _dependents(self, uid: str) -> list[tuple[ResourceType, Object]]:
-        return [(kind, value) for kind, value in self._store.everything() if uid in _owner_uids(value)]
-
-    def _orphan_dependents(self, uid: str) -> None:
-        for kind, value in self._dependents(uid):
-            owners = [owner for owner in value["metadata"]["ownerReferences"] if owner["uid"] != uid]
-            metadata = {**value["metadata"], "ownerReferences": owners}
-            if not owners:
-                del metadata["ownerReferences"]
-            self._store.put(kind, {**value, "metadata": metadata})
-
     def sweep(self) -> None:
-        """Collect what has lost its owners, finish foreground deletions and terminating namespaces."""
-        progress = True
-        while progress:
+        """Collect what has lost its owners and finish terminating namespaces."""
+        before = -1
+        while before != self._store.revision:
             before = self._store.revision
             for kind, value in self._store.everything():
                 if self._store.with_uid(value["metadata"]["uid"]) is value:
                     self._sweep_one(kind, value)
-            progress = self._store.revision != before
 
     def _sweep_one(self, kind: ResourceType, value: Object) -> None:
-        metadata: Object = value["metadata"]
-        deleting = "deletionTimestamp" in metadata
-        if not deleting and self._is_garbage(value):
-            self.delete(_target(kind, value), DeleteOptions())
-        elif deleting and FOREGROUND in metadata.get("finalizers", []):
-            self._continue_foreground(kind, value)
-        elif deleting and kind.key == "namespaces":
-            self._continue_namespace(kind, value)
+        if "deletionTimestamp" not in value["metadata"]:
+            if self._is_garbage(value):
+                self.delete(_target(kind, value), DeleteOptions())
+        elif kind.key == "namespaces":
+            emptied = self._empty(value["metadata"]["name"])
+            if emptied and not value["metadata"].get("finalizers"):
+                self._store.remove(kind, value)
+
+    def _empty(self, namespace: str) -> bool:
+        """Delete what is in a namespace where that hasn't begun; whether nothing is left."""
+        for kind, value in self._store.everything():
+            inside = value["metadata"].get("namespace") == namespace
+            if inside and "deletionTimestamp" not in value["metadata"]:
+                self.delete(_target(kind, value), DeleteOptions())
+        return all(value["metadata"].get("namespace") != namespace for _, value in self._store.everything())
 
     def _is_garbage(self, value: Object) -> bool:
         """Whether the object has owners and none of them exists (in its namespace or in none)."""
-        uids = _owner_uids(value)
         here = ("", value["metadata"].get("namespace", ""))
-        owners = [self._store.with_uid(uid) for uid in uids]
-        return bool(uids) and not any(o and o["metadata"].get("namespace", "") in here for o in owners)
-
-    def _continue_foreground(self, kind: ResourceType, value: Object) -> None:
-        dependents = self._dependents(value["metadata"]["uid"])
-        for dependent_kind, dependent in dependents:
-            if "deletionTimestamp" not in dependent["metadata"]:
-                self.delete(_target(dependent_kind, dependent), DeleteOptions(policy="Foreground"))
-        if not self._dependents(value["metadata"]["uid"]):
-            finalizers = [name for name in value["metadata"]["finalizers"] if name != FOREGROUND]
-            freed = {**value, "metadata": {**value["metadata"], "finalizers": finalizers}}
-            if is_finished(freed):
-                self._store.remove(kind, freed)
-            else:
-                self._store.put(kind, freed)
-
-    def _continue_namespace(self, kind: ResourceType, value: Object) -> None:
-        name = value["metadata"]["name"]
-        inside = [pair for pair in self._store.everything() if pair[1]["metadata"].get("namespace") == name]
-        for inner_kind, inner in inside:
-            gone = self._store.with_uid(inner["metadata"]["uid"]) is None
-            if not gone and "deletionTimestamp" not in inner["metadata"]:
-                self.delete(_target(inner_kind, inner), DeleteOptions())
-        empty = not any(v["metadata"].get("namespace") == name for _, v in self._store.everything())
-        if empty and not value["metadata"].get("finalizers"):
-            self._store.remove(kind, value)
+        owners = [self._store.with_uid(uid) for uid in _owner_uids(value)]
+        return bool(owners) and not any(o and o["metadata"].get("namespace", "") in here for o in owners)
 
 
 def needs_sweep(change: Change) -> bool:

@@ -19,25 +19,26 @@ class ResourceType:
         group: API group, empty for the core group; the version is always ``v1``.
         kind: the ``kind`` of its objects.
         plural: the name in paths and RBAC rules.
-        short_names: what ``kubectl get`` accepts besides.
+        short_name: what ``kubectl get`` accepts besides.
         namespaced: whether objects live in a namespace.
         subresources: what follows the object's name in a path.
-        has_status: ``status`` is written only through its subresource.
         counts_generation: ``metadata.generation`` counts changes of the specification.
         field_labels: fields that a field selector may name besides the object's name and namespace.
-        name_rule: a key of the name rules in ``validation``.
     """
 
     group: str
     kind: str
     plural: str
-    short_names: tuple[str, ...] = ()
+    short_name: str = ""
     namespaced: bool = True
     subresources: tuple[str, ...] = ()
-    has_status: bool = False
     counts_generation: bool = False
     field_labels: tuple[str, ...] = ()
-    name_rule: str = "subdomain"
+
+    @property
+    def has_status(self) -> bool:
+        """Whether ``status`` is written only through its subresource."""
+        return "status" in self.subresources
 
     @property
     def api_version(self) -> str:
@@ -50,33 +51,41 @@ class ResourceType:
         return f"{self.group}/{self.plural}" if self.group else self.plural
 
 
-_EVENT_LABELS = tuple(
-    f"involvedObject.{part}"
-    for part in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
-)
-_POD_LABELS = ("spec.nodeName", "spec.restartPolicy", "spec.serviceAccountName", "status.phase", "status.podIP")
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which object a request is about.
+
+    Attributes:
+        kind: its type.
+        namespace: empty for types that live in none.
+        name: empty when the collection is meant.
+        subresource: such as ``status``; empty for the object itself.
+    """
+
+    kind: ResourceType
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+
+_STATUS = ("status",)
+_POD = ("status", "log", "binding")
 
 RESOURCES: tuple[ResourceType, ...] = (
-    ResourceType("", "Namespace", "namespaces", ("ns",), False, ("status",), True, False, ("status.phase",), "label"),
-    ResourceType("", "Node", "nodes", ("no",), False, ("status",), True, False, ("spec.unschedulable",)),
-    ResourceType("", "Pod", "pods", ("po",), True, ("status", "log", "binding"), True, True, _POD_LABELS),
-    ResourceType(
-        "", "Service", "services", ("svc",), True, ("status",), True, False, ("spec.clusterIP", "spec.type"), "service"
-    ),
-    ResourceType("", "ConfigMap", "configmaps", ("cm",)),
-    ResourceType("", "Secret", "secrets", field_labels=("type",)),
-    ResourceType("", "ServiceAccount", "serviceaccounts", ("sa",), subresources=("token",)),
-    ResourceType("", "PersistentVolumeClaim", "persistentvolumeclaims", ("pvc",), True, ("status",), True),
-    ResourceType("", "Event", "events", ("ev",), field_labels=(*_EVENT_LABELS, "reason", "source", "type")),
-    ResourceType("apps", "Deployment", "deployments", ("deploy",), True, ("status", "scale"), True, True),
-    ResourceType(
-        "apps", "ReplicaSet", "replicasets", ("rs",), True, ("status", "scale"), True, True, ("status.replicas",)
-    ),
-    ResourceType(RBAC, "Role", "roles", name_rule="path"),
-    ResourceType(RBAC, "RoleBinding", "rolebindings", name_rule="path"),
-    ResourceType(RBAC, "ClusterRole", "clusterroles", namespaced=False, name_rule="path"),
-    ResourceType(RBAC, "ClusterRoleBinding", "clusterrolebindings", namespaced=False, name_rule="path"),
-    ResourceType("networking.k8s.io", "NetworkPolicy", "networkpolicies", ("netpol",), counts_generation=True),
+    ResourceType("", "Namespace", "namespaces", "ns", namespaced=False, subresources=_STATUS),
+    ResourceType("", "Node", "nodes", "no", namespaced=False, subresources=_STATUS),
+    ResourceType("", "Pod", "pods", "po", True, _POD, True, ("spec.nodeName", "status.phase")),
+    ResourceType("", "Service", "services", "svc", subresources=_STATUS),
+    ResourceType("", "ConfigMap", "configmaps", "cm"),
+    ResourceType("", "Secret", "secrets"),
+    ResourceType("", "ServiceAccount", "serviceaccounts", "sa", subresources=("token",)),
+    ResourceType("", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", subresources=_STATUS),
+    ResourceType("apps", "Deployment", "deployments", "deploy", subresources=_STATUS, counts_generation=True),
+    ResourceType("apps", "ReplicaSet", "replicasets", "rs", subresources=_STATUS, counts_generation=True),
+    ResourceType(RBAC, "Role", "roles"),
+    ResourceType(RBAC, "RoleBinding", "rolebindings"),
+    ResourceType(RBAC, "ClusterRole", "clusterroles", namespaced=False),
+    ResourceType(RBAC, "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
 )
 
 GROUPS: tuple[str, ...] = tuple(dict.fromkeys(resource.group for resource in RESOURCES))

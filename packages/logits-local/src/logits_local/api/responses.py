@@ -2,55 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
+from litestar.response.base import ASGIResponse
 
-from logits_local.api.errors import StatusError, bad_request
+from logits_local.api.errors import bad_request
 from logits_local.api.resources import Object
 from logits_local.api.tables import partial, table
+from logits_shell.streaming import Chunks, ClosingStream
 
 JSON = "application/json"
+UNCACHED = {"cache-control": "no-cache, private"}
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """An answer.
-
-    Attributes:
-        status: HTTP status.
-        body: the whole body, or its chunks as they come.
-        content_type: media type.
-        warnings: texts of ``Warning`` headers.
-    """
-
-    status: int
-    body: bytes | AsyncIterator[bytes]
-    content_type: str = JSON
-    warnings: list[str] = field(default_factory=list[str])
-
-    def head(self) -> list[tuple[bytes, bytes]]:
-        """The response headers."""
-        headers = [(b"content-type", self.content_type.encode()), (b"cache-control", b"no-cache, private")]
-        if isinstance(self.body, bytes):
-            headers.append((b"content-length", str(len(self.body)).encode()))
-        for warning in self.warnings:
-            quoted = warning.replace("\\", "\\\\").replace('"', '\\"')
-            headers.append((b"warning", f'299 - "{quoted}"'.encode()))
-        return headers
+def answer(value: Any, status: int = 200, warnings: Iterable[str] = ()) -> ASGIResponse:
+    """A JSON answer, with a ``Warning`` header for each of the texts."""
+    quoted = (warning.replace("\\", "\\\\").replace('"', '\\"') for warning in warnings)
+    headers = [*UNCACHED.items(), *(("warning", f'299 - "{warning}"') for warning in quoted)]
+    return ASGIResponse(body=msgspec.json.encode(value) + b"\n", status_code=status, media_type=JSON, headers=headers)
 
 
-def answer(value: Any, status: int = 200, warnings: list[str] | None = None) -> Response:
-    """A JSON answer."""
-    return Response(status, msgspec.json.encode(value) + b"\n", JSON, warnings or [])
+def text(content: str, status: int = 200) -> ASGIResponse:
+    """An answer in plain text."""
+    return ASGIResponse(body=content, status_code=status, media_type="text/plain", headers=UNCACHED)
 
 
-def refusal(error: StatusError) -> Response:
-    """A Status answer."""
-    return answer(error.encode(), error.http_status)
+def streamed(chunks: Chunks, media_type: str = JSON) -> ASGIResponse:
+    """An answer whose parts are sent as they come."""
+    return ClosingStream(chunks, media_type=media_type, headers=UNCACHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,42 +42,37 @@ class Form:
 
     Attributes:
         shape: empty for the objects themselves, or ``Table``, ``PartialObjectMetadata``.
-        include: what a table's rows carry.
         now: for ages in tables.
     """
 
     shape: str
-    include: str
     now: datetime
 
     @classmethod
-    def negotiate(cls, accept: str, include: str, now: datetime) -> Form:
+    def negotiate(cls, accept: str, now: datetime) -> Form:
         """The first form of an ``Accept`` header that we speak.
 
         Raises:
-            StatusError: BadRequest when there is none, or when ``includeObject`` is unknown.
+            StatusError: BadRequest when there is none.
         """
-        if include not in ("", "None", "Metadata", "Object"):
-            raise bad_request(f'includeObject: "{include}" is none of None, Metadata, Object')
         for choice in (accept or JSON).split(","):
             media, *rest = (part.strip() for part in choice.split(";"))
-            shape = next((part[3:] for part in rest if part.startswith("as=")), "")
-            known = shape in ("", "Table", "PartialObjectMetadata", "PartialObjectMetadataList")
-            if media in (JSON, "*/*", "application/*") and known:
-                return cls(shape.removesuffix("List"), include or "Metadata", now)
+            shape = next((part[3:].removesuffix("List") for part in rest if part.startswith("as=")), "")
+            if media in (JSON, "*/*", "application/*") and shape in ("", "Table", "PartialObjectMetadata"):
+                return cls(shape, now)
         raise bad_request("only the following media types are accepted: application/json")
 
     def one(self, kind: str, value: Object) -> Object:
         """One object in this form."""
         if self.shape == "Table":
             metadata = {"resourceVersion": value["metadata"].get("resourceVersion", "")}
-            return table(kind, [value], metadata, self.include, self.now)
+            return table(kind, [value], metadata, self.now)
         return partial(value) if self.shape else value
 
     def many(self, kind: str, api_version: str, items: list[Object], metadata: Object) -> Object:
         """A list of objects in this form."""
         if self.shape == "Table":
-            return table(kind, items, metadata, self.include, self.now)
+            return table(kind, items, metadata, self.now)
         if self.shape:
             head: Object = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
             return {**head, "metadata": metadata, "items": [partial(value) for value in items]}

@@ -1,4 +1,10 @@
-"""What fields the known kinds have, and how lists and maps merge, read from a table of types."""
+"""What fields the known kinds have, and how lists and maps merge, read from a table of types.
+
+``schema.json`` is taken from the OpenAPI documents of Kubernetes 1.36, cut to the fields that Logits and
+kubectl write. Type expressions: ``str int num bool any time quantity ios`` (int or string), ``Name``
+(another type), ``=Name`` (one owner as a whole), ``{}T`` (map), ``={}T`` (map with one owner), ``[]T``
+(list with one owner), ``[*]T`` (set), ``[key,key]T`` (list of items told apart by these keys).
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,6 @@ import asyncio
 import secrets
 import socket
 import string
-import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -17,15 +16,12 @@ import uvicorn
 import yaml
 
 from logits_core.errors import ErrorCode, LogitsError
-from logits_local.api.app import ApiApp
+from logits_local.api.app import Api, create_app
 from logits_local.api.authentication import Authenticator
 from logits_local.api.authorization import Authorizer
-from logits_local.api.bootstrap import Furnisher
+from logits_local.api.bootstrap import Janitor
 from logits_local.api.certificates import ensure_certificates
 from logits_local.api.changes import Changer
-from logits_local.api.files import write_private
-from logits_local.api.janitor import Janitor
-from logits_local.api.journal import Journal
 from logits_local.api.keys import TokenKey
 from logits_local.api.podlogs import PodLogs
 from logits_local.api.reads import Reader
@@ -34,11 +30,11 @@ from logits_local.api.schema import Schema
 from logits_local.api.store import HISTORY_PER_RESOURCE, Store
 from logits_local.api.tokens import TokenIssuer
 from logits_local.api.writes import Sources, Writer
+from logits_local.files import write_private
 from logits_shell.serve import KEEP_ALIVE_SECONDS, WaitingServer
 
 ADDRESS = "127.0.0.1"
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-DRAIN_SECONDS = 0.5
 
 
 def _now() -> datetime:
@@ -50,10 +46,10 @@ def _letters(count: int) -> str:
 
 
 class _Server(WaitingServer):
-    """A server whose last connections can be dropped."""
+    """A server whose connections can be dropped."""
 
     def abort_connections(self) -> None:
-        """Drop what is still connected: an idle TLS client answers no farewell."""
+        """Drop what is connected: watches have no end, and an idle TLS client answers no farewell."""
         for connection in tuple(self.server_state.connections):
             transport = getattr(connection, "transport", None)
             if isinstance(transport, asyncio.Transport):
@@ -71,8 +67,6 @@ class ApiServer:
         port: TCP port on 127.0.0.1; 0 for any free one.
         log_directory: where nodes write containers' output; ``<data directory>/logs`` when None.
         history: changes kept of each resource; a watch from before them gets 410.
-        monotonic: clock for the life of watches, in seconds.
-        now: the time of day.
 
     Attributes:
         port: the port that it listens on.
@@ -82,6 +76,7 @@ class ApiServer:
         ca_certificate: file of the certificate authority that clients trust, PEM.
         kubeconfig: file for kubectl.
         store: the cluster's objects.
+        app: answers requests.
 
     Raises:
         LogitsError: UNAVAILABLE when the port or the data directory is in use, CORRUPT when the
@@ -95,8 +90,6 @@ class ApiServer:
         *,
         log_directory: Path | None = None,
         history: int = HISTORY_PER_RESOURCE,
-        monotonic: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = _now,
     ) -> None:
         data_directory.mkdir(parents=True, exist_ok=True)
         self._listener = _listen(port)
@@ -105,41 +98,32 @@ class ApiServer:
         self.url = f"https://{self.address}"
         self.log_directory = log_directory or data_directory / "logs"
         try:
-            self._journal = Journal(data_directory / "cluster.db")
+            self.store = Store(data_directory / "cluster.db", history)
         except LogitsError:
             self._listener.close()
             raise
-        self.store = Store(self._journal, history)
-        self._certificates = ensure_certificates(data_directory / "pki", now())
+        self._certificates = ensure_certificates(data_directory / "pki")
         self.ca_certificate = self._certificates.authority
         self.admin_token = _ensure_token(data_directory / "admin.token")
         self.kubeconfig = data_directory / "kubeconfig"
-        self._wire(TokenKey(data_directory / "pki" / "service-accounts.key"), monotonic, now)
+        self._wire(TokenKey(data_directory / "pki" / "service-accounts.key"))
 
-    def _wire(self, key: TokenKey, monotonic: Callable[[], float], now: Callable[[], datetime]) -> None:
+    def _wire(self, key: TokenKey) -> None:
         store, schema = self.store, Schema.load()
-        sources = Sources(lambda: now().strftime("%Y-%m-%dT%H:%M:%SZ"), lambda: str(uuid.uuid4()), _letters)
+        sources = Sources(lambda: _now().strftime("%Y-%m-%dT%H:%M:%SZ"), lambda: str(uuid.uuid4()), _letters)
         writer = Writer(store, schema, sources)
-        remover = Remover(store, writer, now)
-        furnisher = Furnisher(store, writer, self.ca_certificate.read_text())
-        furnisher.furnish_cluster()
-        self._janitor = Janitor(store, remover, furnisher)
-        self.app = ApiApp(
-            authenticator=Authenticator(store, key, self.admin_token, lambda: now().timestamp()),
+        remover = Remover(store, writer, _now)
+        self._janitor = Janitor(store, writer, remover, self.ca_certificate.read_text())
+        api = Api(
+            authenticator=Authenticator(store, key, self.admin_token),
             authorizer=Authorizer(store),
-            reader=Reader(store, PodLogs(self.log_directory), monotonic, now),
-            changer=Changer(
-                store=store,
-                writer=writer,
-                remover=remover,
-                issuer=TokenIssuer(store, key),
-                sources=sources,
-                now=now,
-            ),
+            reader=Reader(store, PodLogs(self.log_directory)),
+            changer=Changer(store, writer, remover, TokenIssuer(store, key), sources),
             writer=writer,
             key=key,
             address=self.address,
         )
+        self.app = create_app(api)
 
     async def serve(self, started: Callable[[], None] = lambda: None) -> None:
         """Serve until cancelled.
@@ -152,12 +136,12 @@ class ApiServer:
                 self.app,
                 http="httptools",
                 ws="none",
-                lifespan="off",
+                lifespan="on",
                 access_log=False,
                 log_config=None,
                 server_header=False,
                 timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=int(DRAIN_SECONDS) + 1,
+                timeout_graceful_shutdown=1,
                 ssl_certfile=self._certificates.certificate,
                 ssl_keyfile=self._certificates.key,
             )
@@ -171,18 +155,16 @@ class ApiServer:
                 started()
         finally:
             self._listener.close()
-            self._journal.close()
+            self.store.close()
 
     async def _serve(self, server: _Server) -> None:
         running = asyncio.ensure_future(server.serve(sockets=[self._listener]))
         try:
             await asyncio.shield(running)
         finally:
-            self.app.end_streams()
             server.stop()
+            server.abort_connections()
             with anyio.CancelScope(shield=True):
-                await asyncio.wait([running], timeout=DRAIN_SECONDS)
-                server.abort_connections()
                 await running
 
     def _kubeconfig(self) -> str:

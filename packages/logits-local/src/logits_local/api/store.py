@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from pathlib import Path
+from typing import Any, cast
 
+import apsw
+import msgspec
+
+from logits_core.errors import ErrorCode, LogitsError
 from logits_local.api.errors import expired
 from logits_local.api.resources import BY_KEY, RESOURCES, Object, ResourceType
 
 HISTORY_PER_RESOURCE = 1000
 """Changes kept of each resource; a watch that starts before them gets 410."""
-
-
-class Durable(Protocol):
-    """Where objects outlast the process."""
-
-    def load(self) -> tuple[int, list[tuple[str, Object]]]:
-        """The last revision and every object with its key."""
-        ...
-
-    def commit(self, revision: int, key: str, value: Object | None) -> None:
-        """Keep an object, or forget it when None."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +48,51 @@ class _Shelf:
 
 
 class Store:
-    """Objects and their changes; every write is durable before anybody sees it.
+    """Objects and their changes; every write is in the file before anybody sees it.
 
-    Objects that go in or come out are shared: nobody changes them in place.
+    A commit survives the death of the process at any moment (not necessarily a power cut: nothing
+    waits for the disk). Objects that go in or come out are shared: nobody changes them in place.
 
     Args:
-        durable: where objects outlast the process.
+        path: the SQLite file, held exclusively while it is open; ``:memory:`` to keep nothing.
         history: changes kept per resource.
+
+    Raises:
+        LogitsError: UNAVAILABLE when another process holds the file, CORRUPT when it isn't ours.
     """
 
-    def __init__(self, durable: Durable, history: int = HISTORY_PER_RESOURCE) -> None:
-        self._durable = durable
+    def __init__(self, path: Path | str, history: int = HISTORY_PER_RESOURCE) -> None:
         self._history = history
         self._observers: list[Callable[[Change], None]] = []
-        self.revision, loaded = durable.load()
+        self._connection = apsw.Connection(str(path))
+        try:
+            for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
+                self._run(f"PRAGMA {pragma}")
+            self._run("CREATE TABLE IF NOT EXISTS objects (key TEXT PRIMARY KEY, body BLOB NOT NULL)")
+            self._run("CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value INTEGER NOT NULL)")
+            self._run("INSERT OR IGNORE INTO state VALUES ('revision', 0)")
+        except apsw.BusyError:
+            message = f"{path} is in use by another embedded cluster; stop that one first"
+            raise LogitsError(ErrorCode.UNAVAILABLE, message) from None
+        except (apsw.NotADBError, apsw.CorruptError):
+            message = f"{path} is no database of the embedded cluster; move it away to start afresh"
+            raise LogitsError(ErrorCode.CORRUPT, message) from None
+        self.revision: int = self._run("SELECT value FROM state WHERE name = 'revision'")[0][0]
         self._shelves = {resource.key: _Shelf(compacted=self.revision) for resource in RESOURCES}
         self._by_uid: dict[str, tuple[str, Object]] = {}
-        for key, value in loaded:
+        for key, body in self._run("SELECT key, body FROM objects"):
+            value = msgspec.json.decode(body, type=dict[str, Any])
             resource_key, namespace, name = key.rsplit(" ", 2)
             self._shelves[resource_key].objects[(namespace, name)] = value
             self._by_uid[value["metadata"]["uid"]] = (resource_key, value)
+
+    def _run(self, statement: str, *values: str | bytes | int) -> list[tuple[Any, ...]]:
+        cursor = self._connection.cursor()
+        return list(cast("Iterable[tuple[Any, ...]]", cursor.execute(statement, values)))  # pyright: ignore[reportUnknownMemberType]
+
+    def close(self) -> None:
+        """Release the file."""
+        self._connection.close()
 
     def get(self, resource: ResourceType, namespace: str, name: str) -> Object | None:
         """One object, or None."""
@@ -96,30 +114,31 @@ class Store:
 
     def put(self, resource: ResourceType, value: Object) -> Object:
         """Commit an object that is new or replaces the one of its name; returns it with its revision."""
-        metadata = value["metadata"]
-        where = (metadata.get("namespace", ""), metadata["name"])
-        shelf = self._shelves[resource.key]
-        revision = self.revision + 1
-        stored: Object = {**value, "metadata": {**metadata, "resourceVersion": str(revision)}}
-        self._durable.commit(revision, " ".join((resource.key, *where)), stored)
-        previous = shelf.objects.get(where)
-        shelf.objects[where] = stored
-        self._by_uid[metadata["uid"]] = (resource.key, stored)
-        self._announce(shelf, Change(revision, stored, previous))
-        return stored
+        return self._commit(resource, value, deleted=False)
 
     def remove(self, resource: ResourceType, value: Object) -> Object:
         """Commit the removal of an object; returns its last state."""
-        metadata = value["metadata"]
+        return self._commit(resource, value, deleted=True)
+
+    def _commit(self, resource: ResourceType, value: Object, *, deleted: bool) -> Object:
+        metadata, shelf, revision = value["metadata"], self._shelves[resource.key], self.revision + 1
         where = (metadata.get("namespace", ""), metadata["name"])
-        shelf = self._shelves[resource.key]
-        revision = self.revision + 1
-        self._durable.commit(revision, " ".join((resource.key, *where)), None)
-        previous = shelf.objects.pop(where)
-        self._by_uid.pop(previous["metadata"]["uid"], None)
-        last: Object = {**value, "metadata": {**metadata, "resourceVersion": str(revision)}}
-        self._announce(shelf, Change(revision, last, previous, deleted=True))
-        return last
+        key = " ".join((resource.key, *where))
+        stored: Object = {**value, "metadata": {**metadata, "resourceVersion": str(revision)}}
+        with self._connection:
+            if deleted:
+                self._run("DELETE FROM objects WHERE key = ?", key)
+            else:
+                self._run("REPLACE INTO objects VALUES (?, ?)", key, msgspec.json.encode(stored))
+            self._run("UPDATE state SET value = ? WHERE name = 'revision'", revision)
+        previous = shelf.objects.pop(where, None)
+        if deleted:
+            self._by_uid.pop(metadata["uid"], None)
+        else:
+            shelf.objects[where] = stored
+            self._by_uid[metadata["uid"]] = (resource.key, stored)
+        self._announce(shelf, Change(revision, stored, previous, deleted))
+        return stored
 
     def _announce(self, shelf: _Shelf, change: Change) -> None:
         self.revision = change.revision

@@ -8,38 +8,30 @@ from typing import Any, cast
 
 from logits_local.api.resources import Object
 
-Cells = Callable[[Object, str], list[Any]]
-"""The cells after the name, from an object and its age."""
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def age(text: str, now: datetime) -> str:
-    """The time since a timestamp as kubectl writes it: 45s, 5m10s, 12m, 3h5m, 9h, 2d4h, 12d."""
+    """The time since a timestamp in its largest unit: 45s, 12m, 9h, 12d."""
     if not text:
         return "<unknown>"
     seconds = max(int((now - datetime.fromisoformat(text)).total_seconds()), 0)
-    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
-    if seconds < 120:
-        return f"{seconds}s"
-    if minutes < 10:
-        return f"{minutes}m{seconds % 60}s" if seconds % 60 else f"{minutes}m"
-    if hours < 3:
-        return f"{minutes}m"
-    if hours < 8:
-        return f"{hours}h{minutes % 60}m" if minutes % 60 else f"{hours}h"
-    if hours < 48:
-        return f"{hours}h"
-    return f"{days}d{hours % 24}h" if days < 8 and hours % 24 else f"{days}d"
+    unit, size = next((unit for unit in _UNITS if seconds >= unit[1]), _UNITS[-1])
+    return f"{seconds // size}{unit}"
 
 
-def _statuses(pod: Object) -> list[Object]:
-    return cast("list[Object]", pod.get("status", {}).get("containerStatuses", []))
+def _status(value: Object, name: str, missing: Any = "") -> Any:
+    return value.get("status", {}).get(name, missing)
+
+
+def _containers(pod: Object) -> list[Object]:
+    return cast("list[Object]", _status(pod, "containerStatuses", []))
 
 
 def pod_phase(pod: Object) -> str:
     """The STATUS column of a Pod: the most telling reason of its containers, or its phase."""
-    status: Object = pod.get("status", {})
-    reason: str = status.get("reason") or status.get("phase", "Unknown")
-    for held in reversed(_statuses(pod)):
+    reason: str = _status(pod, "phase", "Unknown")
+    for held in reversed(_containers(pod)):
         state: Object = held.get("state", {})
         waiting, ended = state.get("waiting", {}), state.get("terminated", {})
         if waiting.get("reason"):
@@ -49,136 +41,55 @@ def pod_phase(pod: Object) -> str:
     return "Terminating" if "deletionTimestamp" in pod["metadata"] else reason
 
 
-def _pod(pod: Object, old: str) -> list[Any]:
-    statuses, spec = _statuses(pod), pod["spec"]
-    ready = f"{sum(bool(held.get('ready')) for held in statuses)}/{len(spec.get('containers', []))}"
-    restarts = str(sum(held.get("restartCount", 0) for held in statuses))
-    where = [pod.get("status", {}).get("podIP", "<none>"), spec.get("nodeName", "<none>")]
-    return [ready, pod_phase(pod), restarts, old, *where, "<none>", "<none>"]
+def _ready_containers(pod: Object) -> str:
+    ready = sum(bool(held.get("ready")) for held in _containers(pod))
+    return f"{ready}/{len(pod['spec'].get('containers', []))}"
 
 
-def _images(workload: Object) -> list[Any]:
-    containers: list[Object] = workload["spec"].get("template", {}).get("spec", {}).get("containers", [])
-    names = ",".join(container["name"] for container in containers)
-    return [names, ",".join(container.get("image", "") for container in containers), _selector(workload)]
+def _node_state(node: Object) -> str:
+    conditions: list[Object] = _status(node, "conditions", [])
+    ready = any(held["type"] == "Ready" and held["status"] == "True" for held in conditions)
+    return "Ready" if ready else "NotReady"
 
 
-def _selector(workload: Object) -> str:
-    selector: Object = workload["spec"].get("selector", {})
-    labels: dict[str, str] = selector.get("matchLabels", selector)
-    return ",".join(f"{key}={value}" for key, value in labels.items()) or "<none>"
-
-
-def _deployment(value: Object, old: str) -> list[Any]:
-    status: Object = value.get("status", {})
-    ready = f"{status.get('readyReplicas', 0)}/{value['spec'].get('replicas', 0)}"
-    return [ready, status.get("updatedReplicas", 0), status.get("availableReplicas", 0), old, *_images(value)]
-
-
-def _replica_set(value: Object, old: str) -> list[Any]:
-    status: Object = value.get("status", {})
-    counts = [value["spec"].get("replicas", 0), status.get("replicas", 0), status.get("readyReplicas", 0)]
-    return [*counts, old, *_images(value)]
-
-
-def _service(value: Object, old: str) -> list[Any]:
-    spec: Object = value["spec"]
-    ports = ",".join(f"{port['port']}/{port.get('protocol', 'TCP')}" for port in spec.get("ports", []))
-    return [spec.get("type"), spec.get("clusterIP", "<none>"), "<none>", ports or "<none>", old, _selector(value)]
-
-
-def _node(value: Object, old: str) -> list[Any]:
-    conditions: list[Object] = value.get("status", {}).get("conditions", [])
-    ready = next((held["status"] for held in conditions if held["type"] == "Ready"), "Unknown")
-    state = {"True": "Ready", "False": "NotReady"}.get(ready, "Unknown")
-    if value.get("spec", {}).get("unschedulable"):
-        state += ",SchedulingDisabled"
-    prefix = "node-role.kubernetes.io/"
-    roles = [label.removeprefix(prefix) for label in value["metadata"].get("labels", {}) if label.startswith(prefix)]
-    version = value.get("status", {}).get("nodeInfo", {}).get("kubeletVersion", "")
-    return [state, ",".join(sorted(roles)) or "<none>", old, version]
-
-
-def _claim(value: Object, old: str) -> list[Any]:
-    spec, status = value["spec"], cast(Object, value.get("status", {}))
-    modes = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX", "ReadWriteOncePod": "RWOP"}
-    held: list[str] = status.get("accessModes", [])
-    access = ",".join(modes.get(mode, mode) for mode in held)
-    size = status.get("capacity", {}).get("storage", "")
-    volume, storage = spec.get("volumeName", ""), spec.get("storageClassName", "")
-    return [status.get("phase", ""), volume, size, access, storage, old]
-
-
-def _event(value: Object, _: str) -> list[Any]:
-    about = value.get("involvedObject", {})
-    subject = f"{about.get('kind', '').lower()}/{about.get('name', '')}"
-    return [value.get("type", ""), value.get("reason", ""), subject, value.get("message", "")]
-
-
-COLUMNS: dict[str, tuple[tuple[str, ...], Cells]] = {
-    "Pod": (
-        ("Ready", "Status", "Restarts", "Age", "*IP", "*Node", "*Nominated Node", "*Readiness Gates"),
-        _pod,
-    ),
-    "Deployment": (
-        ("Ready", "Up-to-date", "Available", "Age", "*Containers", "*Images", "*Selector"),
-        _deployment,
-    ),
-    "ReplicaSet": (
-        ("Desired", "Current", "Ready", "Age", "*Containers", "*Images", "*Selector"),
-        _replica_set,
-    ),
-    "Service": (("Type", "Cluster-IP", "External-IP", "Port(s)", "Age", "*Selector"), _service),
-    "Node": (("Status", "Roles", "Age", "Version"), _node),
-    "PersistentVolumeClaim": (
-        ("Status", "Volume", "Capacity", "Access Modes", "StorageClass", "Age"),
-        _claim,
-    ),
-    "Event": (("Type", "Reason", "Object", "Message"), _event),
-    "ConfigMap": (("Data", "Age"), lambda value, old: [len(_data(value)), old]),
-    "Secret": (("Type", "Data", "Age"), lambda value, old: [value.get("type", ""), len(_data(value)), old]),
-    "Namespace": (("Status", "Age"), lambda value, old: [value.get("status", {}).get("phase", ""), old]),
+COLUMNS: dict[str, dict[str, Callable[[Object], Any]]] = {
+    "Pod": {
+        "Ready": _ready_containers,
+        "Status": pod_phase,
+        "Restarts": lambda pod: str(sum(held.get("restartCount", 0) for held in _containers(pod))),
+    },
+    "Deployment": {
+        "Ready": lambda value: f"{_status(value, 'readyReplicas', 0)}/{value['spec'].get('replicas', 0)}",
+        "Up-to-date": lambda value: _status(value, "updatedReplicas", 0),
+        "Available": lambda value: _status(value, "availableReplicas", 0),
+    },
+    "Node": {"Status": _node_state},
 }
-"""Kind -> columns after the name (a star marks those of ``-o wide`` only) and their cells."""
-
-_AGE_ONLY: tuple[tuple[str, ...], Cells] = (("Age",), lambda _, old: [old])
+"""Kind -> columns between name and age, with what they show; other kinds have none."""
 
 
-def _data(value: Object) -> Object:
-    return {**value.get("data", {}), **value.get("binaryData", {})}
-
-
-def partial(value: Object, suffix: str = "") -> Object:
+def partial(value: Object) -> Object:
     """An object's metadata alone."""
-    head = {"kind": f"PartialObjectMetadata{suffix}", "apiVersion": "meta.k8s.io/v1"}
+    head = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
     return {**head, "metadata": value.get("metadata", {})}
 
 
-def table(kind: str, items: list[Object], metadata: Object, include: str, now: datetime) -> Object:
+def table(kind: str, items: list[Object], metadata: Object, now: datetime) -> Object:
     """The Table of objects of one kind.
 
     Args:
         kind: their kind.
         items: the objects.
         metadata: list metadata of the answer.
-        include: ``Metadata`` (the usual), ``Object`` or ``None``: what each row carries besides its cells.
         now: for ages.
     """
-    names, cells = COLUMNS.get(kind, _AGE_ONLY)
-    titles = ("Last Seen" if kind == "Event" else "Name", *names)
-    definitions = [
-        {"name": name.lstrip("*"), "type": "string", "format": "", "description": "", "priority": int(name[0] == "*")}
-        for name in titles
-    ]
-    definitions[0]["format"] = "" if kind == "Event" else "name"
+    columns = COLUMNS.get(kind, {})
+    column = {"type": "string", "format": "", "description": "", "priority": 0}
+    definitions = [{**column, "name": name} for name in ("Name", *columns, "Age")]
     rows: list[Object] = []
     for value in items:
         old = age(value["metadata"].get("creationTimestamp", ""), now)
-        seen = age(value.get("lastTimestamp") or value["metadata"].get("creationTimestamp", ""), now)
-        first = seen if kind == "Event" else value["metadata"]["name"]
-        row: Object = {"cells": [first, *cells(value, old)]}
-        if include != "None":
-            row["object"] = value if include == "Object" else partial(value)
-        rows.append(row)
+        cells = [value["metadata"]["name"], *(show(value) for show in columns.values()), old]
+        rows.append({"cells": cells, "object": partial(value)})
     head = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": metadata}
     return {**head, "columnDefinitions": definitions, "rows": rows}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from logits_local.api.errors import StatusError, bad_request
+from logits_local.api.errors import StatusError
 from logits_local.api.resources import Object, ResourceType
 from logits_local.api.selectors import Test
 from logits_local.api.store import Change, Store
@@ -41,17 +41,6 @@ class WatchOptions:
     seconds: float
 
 
-def parse_revision(text: str, name: str = "resourceVersion") -> int:
-    """A resourceVersion parameter; 0 when there is none.
-
-    Raises:
-        StatusError: BadRequest.
-    """
-    if text and not text.isdigit():
-        raise bad_request(f'{name}: Invalid value: "{text}": must be a resource version from an earlier answer')
-    return int(text or 0)
-
-
 def filtered(change: Change, options: WatchOptions) -> Event | None:
     """The event that a watch sees of a change; selectors make entering ADDED and leaving DELETED."""
     if options.namespace not in ("", change.current["metadata"].get("namespace", "")):
@@ -72,14 +61,13 @@ def _bookmark(kind: ResourceType, revision: int, *, initial_end: bool = False) -
     return "BOOKMARK", {"kind": kind.kind, "apiVersion": kind.api_version, "metadata": metadata}
 
 
-async def watch(
-    store: Store, kind: ResourceType, options: WatchOptions, clock: Callable[[], float]
-) -> AsyncGenerator[Event]:
+async def watch(store: Store, kind: ResourceType, options: WatchOptions) -> AsyncGenerator[Event]:
     """The events of a watch until its time is over or its history is gone.
 
     A watch holds no queue: it reads the store's bounded history, so a slow reader costs nothing and
     ends with an ERROR event of code 410 when the history has moved on.
     """
+    clock = asyncio.get_running_loop().time
     ends, woken = clock() + options.seconds, asyncio.Event()
     revision = store.revision if options.revision is None else options.revision
     stop = store.listen(kind, woken.set)
@@ -92,7 +80,7 @@ async def watch(
             for event in filter(None, (filtered(change, options) for change in changes)):
                 yield event
             revision = changes[-1].revision if changes else revision
-            if changes or await _wait(woken, ends, clock):
+            if changes or await _wait(woken, ends - clock()):
                 continue
             if clock() >= ends:
                 return
@@ -118,9 +106,8 @@ def _current(store: Store, kind: ResourceType, revision: int) -> int:
     return revision if store.changes_after(kind, revision) else store.revision
 
 
-async def _wait(woken: asyncio.Event, ends: float, clock: Callable[[], float]) -> bool:
+async def _wait(woken: asyncio.Event, left: float) -> bool:
     """Wait for a change; False when it is time for a bookmark or the end."""
-    left = ends - clock()
     before_end = left - BOOKMARK_BEFORE_END_SECONDS
     timeout = min(BOOKMARK_SECONDS, before_end if before_end > _SOON else left)
     try:

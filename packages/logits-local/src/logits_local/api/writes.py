@@ -16,13 +16,12 @@ from logits_local.api.errors import (
     conflict,
     not_found,
 )
-from logits_local.api.resources import Object, ResourceType
+from logits_local.api.resources import Object, ResourceType, Target
 from logits_local.api.schema import Schema
 from logits_local.api.store import Store
 from logits_local.api.validation import validate
 
-GENERATED_SUFFIX = 5
-_GENERATED_ATTEMPTS = 8
+_GENERATED_SUFFIX = 5
 _LONGEST_PREFIX = 58
 _SERVER_OWNED = (
     "uid",
@@ -32,24 +31,8 @@ _SERVER_OWNED = (
     "generation",
     "managedFields",
     "generateName",
+    "resourceVersion",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Which object a request is about.
-
-    Attributes:
-        kind: its type.
-        namespace: empty for types that live in none.
-        name: empty when the collection is meant.
-        subresource: such as ``status``; empty for the object itself.
-    """
-
-    kind: ResourceType
-    namespace: str = ""
-    name: str = ""
-    subresource: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,24 +100,14 @@ class Writer:
         value, warnings = self._decode(target, body, options)
         if value["metadata"].get("resourceVersion"):
             raise bad_request("resourceVersion should not be set on objects to be created")
-        value["metadata"].pop("managedFields", None)
-        return self._create(target, value, options, warnings=warnings, writer=ownership.Writer(options.manager))
-
-    def replace(self, target: Target, body: Object, options: WriteOptions) -> Written:
-        """Replace an object; a stale ``resourceVersion`` or another ``uid`` is a conflict."""
-        live = self.read(target)
-        value, warnings = self._decode(target, body, options)
-        uid = value["metadata"].get("uid", live["metadata"]["uid"])
-        if uid != live["metadata"]["uid"]:
-            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {live['metadata']['uid']}"
-            raise conflict(target.kind.plural, target.kind.group, target.name, why)
-        return self._update(target, live, value, options, warnings=warnings)
+        return Written(self._create(target, value, options, ownership.Writer(options.manager)), True, warnings)
 
     def patch(self, target: Target, change: Callable[[Object], Object], options: WriteOptions) -> Written:
-        """Change an object by a function of its live state."""
+        """Change an object by a function of its live state; a stale version or another uid conflicts."""
         live = self.read(target)
         value, warnings = self._decode(target, change(live), options)
-        return self._update(target, live, value, options, warnings=warnings)
+        writer = ownership.Writer(options.manager, "Update", target.subresource)
+        return Written(self._update(target, live, value, options, writer), False, warnings)
 
     def apply(self, target: Target, config: Object, options: WriteOptions) -> Written:
         """Server-side apply: create the object or merge the applied fields into it."""
@@ -155,8 +128,8 @@ class Writer:
         merged = ownership.apply(self.schema, live, value, writer, force=options.force, now=now)
         fresh, _ = self.schema.check(merged, target.kind.kind)
         if live is None:
-            return self._create(target, fresh, options, warnings=[], writer=writer)
-        return self._update(target, live, fresh, options, warnings=[], writer=writer)
+            return Written(self._create(target, fresh, options, writer), True)
+        return Written(self._update(target, live, fresh, options, writer))
 
     def _typed(self, target: Target, body: Object) -> tuple[Object, list[str]]:
         """The body as an object of the target's type, with the paths of fields that this doesn't have."""
@@ -189,17 +162,10 @@ class Writer:
             raise bad_request(wrong + ", ".join(named))
         return value, named if options.strictness == "Warn" else []
 
-    def _create(
-        self,
-        target: Target,
-        value: Object,
-        options: WriteOptions,
-        *,
-        warnings: list[str],
-        writer: ownership.Writer,
-    ) -> Written:
+    def _create(self, target: Target, value: Object, options: WriteOptions, writer: ownership.Writer) -> Object:
         kind, metadata = target.kind, cast(Object, value["metadata"])
-        self._name(target, metadata)
+        if not metadata.get("name") and (prefix := metadata.get("generateName")):
+            metadata["name"] = prefix[:_LONGEST_PREFIX] + self._sources.letters(_GENERATED_SUFFIX)
         require_namespace(self._store, kind, target.namespace, metadata.get("name", ""))
         for name in ("resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
             metadata.pop(name, None)
@@ -209,67 +175,40 @@ class Writer:
         if kind.has_status and kind.key != "nodes":  # a kubelet registers its node together with its status
             value.pop("status", None)
         fill_defaults(value)
-        admit_creation(self._store, kind, value, self._sources.letters(GENERATED_SUFFIX))
+        admit_creation(self._store, kind, value, self._sources.letters(_GENERATED_SUFFIX))
         validate(kind, value)
         if self._store.get(kind, target.namespace, metadata["name"]) is not None:
             raise already_exists(kind.plural, kind.group, metadata["name"])
         if writer.operation == "Update":
             ownership.record_update(self.schema, None, value, writer, self._sources.now())
-        return Written(value if options.dry_run else self._store.put(kind, value), True, warnings)
-
-    def _name(self, target: Target, metadata: Object) -> None:
-        prefix = metadata.get("generateName", "")
-        for _ in range(_GENERATED_ATTEMPTS):
-            if metadata.get("name") or not prefix:
-                return
-            name = prefix[:_LONGEST_PREFIX] + self._sources.letters(GENERATED_SUFFIX)
-            if self._store.get(target.kind, target.namespace, name) is None:
-                metadata["name"] = name
-        raise already_exists(target.kind.plural, target.kind.group, prefix)
+        return value if options.dry_run else self._store.put(kind, value)
 
     def _update(
-        self,
-        target: Target,
-        live: Object,
-        value: Object,
-        options: WriteOptions,
-        *,
-        warnings: list[str],
-        writer: ownership.Writer | None = None,
-    ) -> Written:
-        kind, metadata = target.kind, cast(Object, value["metadata"])
-        stale = metadata.pop("resourceVersion", "") not in ("", live["metadata"]["resourceVersion"])
-        if stale:
+        self, target: Target, live: Object, value: Object, options: WriteOptions, writer: ownership.Writer
+    ) -> Object:
+        kind, metadata, old = target.kind, cast(Object, value["metadata"]), cast(Object, live["metadata"])
+        if metadata.get("resourceVersion", "") not in ("", old["resourceVersion"]):
             raise conflict(kind.plural, kind.group, target.name)
+        if metadata.get("uid", old["uid"]) != old["uid"]:
+            why = f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {old['uid']}"
+            raise conflict(kind.plural, kind.group, target.name, why)
         managed = metadata.get("managedFields")
-        uid = metadata.get("uid", live["metadata"]["uid"])
-        for name in _SERVER_OWNED:
-            metadata.pop(name, None)
-            if name in live["metadata"]:
-                metadata[name] = live["metadata"][name]
-        metadata |= {"uid": uid, "name": target.name}
-        value = _rebuilt(kind, target.subresource, live, value)
+        given = {name: part for name, part in metadata.items() if name not in _SERVER_OWNED}
+        kept = {name: old[name] for name in _SERVER_OWNED if name in old}
+        value = _rebuilt(kind, target.subresource, live, {**value, "metadata": {**given, **kept, "name": target.name}})
         fill_defaults(value)
         admit_update(kind, live, value)
         validate(kind, value, live)
         if kind.counts_generation and value.get("spec") != live.get("spec"):
-            value["metadata"]["generation"] = live["metadata"].get("generation", 0) + 1
-        if writer is None:
-            plain = ownership.Writer(options.manager, "Update", target.subresource)
-            ownership.record_update(self.schema, live, value, plain, self._sources.now())
+            value["metadata"]["generation"] = old.get("generation", 0) + 1
+        if writer.operation == "Update":
+            ownership.record_update(self.schema, live, value, writer, self._sources.now())
         else:
             value["metadata"].pop("managedFields", None)
             value["metadata"] |= {"managedFields": managed} if managed else {}
-        return Written(self._commit(kind, live, value, dry_run=options.dry_run), False, warnings)
-
-    def _commit(self, kind: ResourceType, live: Object, value: Object, *, dry_run: bool) -> Object:
-        revision = live["metadata"]["resourceVersion"]
-        value["metadata"]["resourceVersion"] = revision
-        if value == live or dry_run:
+        if value == live or options.dry_run:
             return value
-        if is_finished(value):
-            return self._store.remove(kind, value)
-        return self._store.put(kind, value)
+        return (self._store.remove if is_finished(value) else self._store.put)(kind, value)
 
 
 def is_finished(value: Object) -> bool:

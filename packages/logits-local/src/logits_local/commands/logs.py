@@ -24,8 +24,7 @@ from logits_local.platform.components import CUSTOMER_COMPONENTS, VENDOR_COMPONE
 from logits_local.platform.data_directory import DataDirectory
 from logits_local.platform.process import tail
 from logits_local.platform.readiness import COMPONENT
-from logits_shell.kubernetes.client import KubernetesClient
-from logits_shell.kubernetes.resources import PODS, KubernetesObject
+from logits_shell.kubernetes.resources import PODS
 
 _CLUSTER = "cluster"
 
@@ -55,31 +54,16 @@ async def _print(data: DataDirectory, settings: ClusterSettings, component: str,
             raise LogitsError(ErrorCode.NOT_FOUND, f"no pod runs {component} now; 'logits status' shows what runs")
         async with anyio.create_task_group() as group:
             for pod in pods:
-                lines = _lines(client, pod, follow, tail_lines, prefix=len(pods) > 1)
-                group.start_soon(_copy, lines, group.cancel_scope)
+                chunks = client.pod_log(name(pod), namespace=namespace(pod), follow=follow, tail_lines=tail_lines)
+                group.start_soon(_copy, chunks, group.cancel_scope)
 
 
-async def _copy(lines: AsyncGenerator[bytes], everything: anyio.CancelScope) -> None:
-    """Print lines; a reader that leaves, such as ``head``, ends the command without a complaint."""
+async def _copy(chunks: AsyncGenerator[bytes], everything: anyio.CancelScope) -> None:
+    """Print what comes; a reader that leaves, such as ``head``, ends the command without a complaint."""
     try:
-        async with aclosing(lines) as stream:
-            async for line in stream:
-                click.echo(line)
+        async with aclosing(chunks) as stream:
+            async for chunk in stream:
+                click.echo(chunk, nl=False)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at exit
         everything.cancel()
-
-
-async def _lines(
-    client: KubernetesClient, pod: KubernetesObject, follow: bool, tail_lines: int, *, prefix: bool
-) -> AsyncGenerator[bytes]:
-    lead = f"{name(pod)} ".encode() if prefix else b""
-    chunks = client.pod_log(name(pod), namespace=namespace(pod), follow=follow, tail_lines=tail_lines)
-    rest = b""
-    async with aclosing(chunks) as stream:
-        async for chunk in stream:
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                yield lead + line
-    if rest:
-        yield lead + rest

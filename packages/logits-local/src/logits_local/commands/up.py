@@ -21,12 +21,11 @@ from logits_local.commands.session import (
     require_linux,
 )
 from logits_local.platform.chain import Chain
-from logits_local.platform.cluster_settings import ClusterSettings, free_port
+from logits_local.platform.cluster_settings import ClusterSettings, free_port, require_free
 from logits_local.platform.components import checkout
 from logits_local.platform.data_directory import DataDirectory
 from logits_local.platform.invented import ACCOUNT_EMAIL, InventedSecrets
 from logits_local.platform.models import ModelFile, demo_model, own_model
-from logits_local.platform.ports import require_free
 from logits_local.platform.process import start_daemon, stop_daemon
 from logits_local.platform.stages import Stages
 
@@ -98,7 +97,7 @@ def _settings(data: DataDirectory, *, port: int | None, gpus: int | None, models
     chosen = ClusterSettings(
         port=port or (last.port if last else _DEFAULT_PORT),
         gpus=gpus if gpus is not None else max(len(models), last.gpus if last else 0),
-        api_port=free_port(last.api_port if last else None),
+        api_port=free_port(last.api_port if last else 0),
     )
     require_free(
         {

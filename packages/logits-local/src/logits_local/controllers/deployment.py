@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from logits_local.controllers.conditions import Counts, deployment_status, status_differs
+from logits_local.controllers.conditions import deployment_status
 from logits_local.controllers.objects import (
     controller_uid,
     deleting,
@@ -48,11 +48,10 @@ def plan_deployment(
     digest = template_hash(deployment["spec"]["template"])
     current = next((item for item in owned if item["metadata"]["labels"].get(HASH_LABEL) == digest), None)
     old = sorted((item for item in owned if item is not current), key=revision)
-    counts = Counts.of(deployment, current, owned)
-    status, wake_at = deployment_status(deployment, current, counts, now)
+    status, wake_at = deployment_status(deployment, current, owned, now)
     steps = _roll(deployment, current, old, pods)
     steps += _trim_history(deployment, old)
-    if status_differs(deployment, status):
+    if any(part(deployment, "status").get(key) != value for key, value in status.items()):
         steps.append(Patch(DEPLOYMENTS, namespace(deployment), name(deployment), {"status": status}, status=True))
     return Plan(tuple(steps), wake_at)
 
@@ -68,7 +67,7 @@ def _roll(
     old: list[KubernetesObject],
     pods: Iterable[KubernetesObject],
 ) -> list[Step]:
-    wanted = int(deployment["spec"].get("replicas", 1))
+    wanted = deployment["spec"]["replicas"]
     recreate = part(deployment["spec"], "strategy").get("type") == "Recreate"
     if recreate and (waiting := _stop_old(old, pods)) is not None:
         return waiting
@@ -98,7 +97,7 @@ def _stop_old(old: list[KubernetesObject], pods: Iterable[KubernetesObject]) -> 
 
 
 def _room(deployment: KubernetesObject, old: list[KubernetesObject]) -> int:
-    wanted = int(deployment["spec"].get("replicas", 1))
+    wanted = deployment["spec"]["replicas"]
     surge, _ = rolling_bounds(deployment)
     return wanted + surge - sum(ScaledSet.of(item).replicas for item in old)
 
@@ -120,11 +119,7 @@ def _trim_history(deployment: KubernetesObject, old: list[KubernetesObject]) -> 
     """Delete the oldest empty ReplicaSets beyond the history limit."""
     limit = int(deployment["spec"].get("revisionHistoryLimit", _HISTORY))
     empty = [
-        item
-        for item in old
-        if not int(item["spec"].get("replicas", 1))
-        and not int(part(item, "status").get("replicas") or 0)
-        and not deleting(item)
+        item for item in old if not (item["spec"]["replicas"] or part(item, "status").get("replicas") or deleting(item))
     ]
     surplus = empty[: max(0, len(empty) - limit)]
     return [Delete(REPLICA_SETS, namespace(item), name(item), uid(item)) for item in surplus]

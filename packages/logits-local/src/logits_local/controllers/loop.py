@@ -50,7 +50,7 @@ def plan_cluster(observed: Observed, now: datetime) -> Plan:
         near = _within(observed.replica_sets, deployment), _within(observed.pods, deployment)
         plan += plan_deployment(deployment, *near, now)
     for replica_set in observed.replica_sets:
-        plan += plan_replica_set(replica_set, _within(observed.pods, replica_set), now)
+        plan += plan_replica_set(replica_set, _within(observed.pods, replica_set))
     return plan + plan_bindings(observed.pods, observed.nodes, now)
 
 

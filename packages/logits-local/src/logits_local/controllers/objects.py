@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from logits_shell.kubernetes.resources import KubernetesObject
@@ -74,42 +74,3 @@ def pod_ready(pod: KubernetesObject) -> bool:
 def pod_finished(pod: KubernetesObject) -> bool:
     """Whether all its containers have ended for good."""
     return part(pod, "status").get("phase") in ("Succeeded", "Failed")
-
-
-def available_at(pod: KubernetesObject, min_ready_seconds: int) -> datetime | None:
-    """When a ready pod counts as available; None while it isn't ready."""
-    if not pod_ready(pod):
-        return None
-    since = moment(known_condition(pod, "Ready").get("lastTransitionTime"))
-    start = since or datetime.fromtimestamp(0, UTC)
-    return start + timedelta(seconds=min_ready_seconds)
-
-
-def selects(selector: Mapping[str, Any] | None, labels: Mapping[str, str] | None) -> bool:
-    """Whether a label selector's matchLabels and matchExpressions hold for these labels.
-
-    An empty or missing selector selects nothing here: our objects always name what they own.
-    """
-    wanted: dict[str, str] = part(selector or {}, "matchLabels")
-    expressions: list[dict[str, Any]] = (selector or {}).get("matchExpressions") or []
-    have = labels or {}
-    if not wanted and not expressions:
-        return False
-    if any(have.get(key) != value for key, value in wanted.items()):
-        return False
-    return all(_expression_holds(expression, have) for expression in expressions)
-
-
-def _expression_holds(expression: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    key, values = expression["key"], expression.get("values") or ()
-    match expression["operator"]:
-        case "In":
-            return labels.get(key) in values
-        case "NotIn":
-            return labels.get(key) not in values
-        case "Exists":
-            return key in labels
-        case "DoesNotExist":
-            return key not in labels
-        case _:
-            return False

@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 from logits_local.controllers.objects import (
-    available_at,
     controller_uid,
     deleting,
     name,
@@ -25,27 +24,26 @@ _BURST = 50
 """Most pods made in one pass, so that a mistyped replica count can't flood the machine at once."""
 
 
-def plan_replica_set(replica_set: KubernetesObject, pods: Iterable[KubernetesObject], now: datetime) -> Plan:
+def plan_replica_set(replica_set: KubernetesObject, pods: Iterable[KubernetesObject]) -> Plan:
     """Bring the number of pods to ``spec.replicas`` and the status to what is observed.
 
     Args:
         replica_set: the ReplicaSet.
         pods: all pods of its namespace, or only its own; others are ignored.
-        now: the time.
     """
     owned = [pod for pod in pods if controller_uid(pod) == uid(replica_set)]
     active = [pod for pod in owned if not deleting(pod) and not pod_finished(pod)]
-    status, wake_at = _status(replica_set, active, now)
+    status, known = _status(replica_set, active), part(replica_set, "status")
     steps: list[Step] = []
     if not deleting(replica_set):
         steps += _scale(replica_set, active)
-    if status != _known(replica_set, status):
+    if any(known.get(key) != value for key, value in status.items()):
         steps.append(Patch(REPLICA_SETS, namespace(replica_set), name(replica_set), {"status": status}, status=True))
-    return Plan(tuple(steps), wake_at)
+    return Plan(tuple(steps))
 
 
 def _scale(replica_set: KubernetesObject, active: list[KubernetesObject]) -> list[Step]:
-    missing = int(replica_set["spec"].get("replicas", 1)) - len(active)
+    missing = int(replica_set["spec"]["replicas"]) - len(active)
     if missing > 0:
         return [Create(PODS, pod_manifest(replica_set)) for _ in range(min(missing, _BURST))]
     surplus = sorted(active, key=_deletion_rank)[: -missing or 0]
@@ -60,21 +58,12 @@ def _deletion_rank(pod: KubernetesObject) -> tuple[bool, bool, bool, float, str]
     return bool(pod["spec"].get("nodeName")), running, pod_ready(pod), -age, name(pod)
 
 
-def _status(
-    replica_set: KubernetesObject, active: list[KubernetesObject], now: datetime
-) -> tuple[dict[str, Any], datetime | None]:
-    times = [available_at(pod, int(replica_set["spec"].get("minReadySeconds") or 0)) for pod in active]
-    ready = [at for at in times if at is not None]
-    status = {
+def _status(replica_set: KubernetesObject, active: list[KubernetesObject]) -> dict[str, Any]:
+    ready = sum(map(pod_ready, active))
+    return {
         "replicas": len(active),
         "fullyLabeledReplicas": len(active),
-        "readyReplicas": len(ready),
-        "availableReplicas": sum(at <= now for at in ready),
+        "readyReplicas": ready,
+        "availableReplicas": ready,
         "observedGeneration": int(replica_set["metadata"].get("generation", 1)),
     }
-    return status, min((at for at in ready if at > now), default=None)
-
-
-def _known(replica_set: KubernetesObject, wanted: dict[str, Any]) -> dict[str, Any]:
-    known = part(replica_set, "status")
-    return {key: known.get(key) for key in wanted}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from fractions import Fraction
 from typing import Any
 
 from logits_local.controllers.objects import (
@@ -23,17 +22,6 @@ from logits_shell.kubernetes.resources import PODS, KubernetesObject
 
 _REPELLING = ("NoSchedule", "NoExecute")
 _PODS_PER_NODE = 110
-_SUFFIXES = {
-    "m": Fraction(1, 1000),
-    "k": Fraction(10**3),
-    "M": Fraction(10**6),
-    "G": Fraction(10**9),
-    "T": Fraction(10**12),
-    "Ki": Fraction(2**10),
-    "Mi": Fraction(2**20),
-    "Gi": Fraction(2**30),
-    "Ti": Fraction(2**40),
-}
 
 
 def plan_bindings(pods: Iterable[KubernetesObject], nodes: Iterable[KubernetesObject], now: datetime) -> Plan:
@@ -65,28 +53,15 @@ def plan_bindings(pods: Iterable[KubernetesObject], nodes: Iterable[KubernetesOb
     return Plan(tuple(steps))
 
 
-def quantity(text: str | int) -> Fraction:
-    """A Kubernetes quantity such as ``2``, ``500m`` or ``16Gi`` as a number.
-
-    Raises:
-        ValueError: the text is no quantity.
-    """
-    written = str(text)
-    for suffix in sorted(_SUFFIXES, key=len, reverse=True):
-        if written.endswith(suffix):
-            return Fraction(written.removesuffix(suffix)) * _SUFFIXES[suffix]
-    return Fraction(written)
-
-
-def extended_requests(pod: KubernetesObject) -> dict[str, Fraction]:
-    """What a pod's containers ask of countable devices; a limit without a request counts as one."""
-    total: dict[str, Fraction] = {}
+def extended_requests(pod: KubernetesObject) -> dict[str, int]:
+    """What a pod's containers ask of countable devices, which come whole; a limit counts as a request."""
+    total: dict[str, int] = {}
     for container in pod["spec"].get("containers") or ():
         resources = part(container, "resources")
         asked: dict[str, Any] = {**part(resources, "limits"), **part(resources, "requests")}
         for resource, amount in asked.items():
             if "/" in resource:
-                total[resource] = total.get(resource, Fraction(0)) + quantity(amount)
+                total[resource] = total.get(resource, 0) + int(amount)
     return total
 
 
@@ -119,12 +94,12 @@ def _obstacles(pod: KubernetesObject, node: KubernetesObject, placed: list[Kuber
     return [
         f"Insufficient {resource}"
         for resource, amount in sorted(extended_requests(pod).items())
-        if amount > quantity(_allocatable(node).get(resource, "0")) - _used(placed, resource)
+        if amount > int(_allocatable(node).get(resource, 0)) - _used(placed, resource)
     ]
 
 
-def _used(placed: list[KubernetesObject], resource: str) -> Fraction:
-    return sum((extended_requests(pod).get(resource, Fraction(0)) for pod in placed), Fraction(0))
+def _used(placed: list[KubernetesObject], resource: str) -> int:
+    return sum(extended_requests(pod).get(resource, 0) for pod in placed)
 
 
 def _tolerated(pod: KubernetesObject, taint: dict[str, Any]) -> bool:

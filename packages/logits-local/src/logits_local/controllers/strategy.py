@@ -21,14 +21,13 @@ class ScaledSet:
     @classmethod
     def of(cls, item: KubernetesObject) -> ScaledSet:
         """Read the numbers from a ReplicaSet."""
-        replicas = int(item["spec"].get("replicas", 1))
-        available = int(part(item, "status").get("availableReplicas") or 0)
-        return cls(item, replicas, min(available, replicas))
+        replicas = int(item["spec"]["replicas"])
+        return cls(item, replicas, min(int(part(item, "status").get("availableReplicas") or 0), replicas))
 
 
 def rolling_bounds(deployment: KubernetesObject) -> tuple[int, int]:
     """(maxSurge, maxUnavailable) in pods; surge rounds up, unavailable down, never both zero."""
-    wanted = int(deployment["spec"].get("replicas", 1))
+    wanted = int(deployment["spec"]["replicas"])
     strategy = part(deployment["spec"], "strategy")
     if strategy.get("type") == "Recreate":
         return 0, 0
@@ -39,9 +38,7 @@ def rolling_bounds(deployment: KubernetesObject) -> tuple[int, int]:
 
 
 def _share(value: int | str, wanted: int, rounding: Callable[[float], int]) -> int:
-    if isinstance(value, int):
-        return value
-    return rounding(int(value.removesuffix("%")) * wanted / 100)
+    return value if isinstance(value, int) else rounding(int(value.removesuffix("%")) * wanted / 100)
 
 
 def rolling_targets(wanted: int, bounds: tuple[int, int], new: ScaledSet, old: list[ScaledSet]) -> dict[str, int]:
@@ -56,17 +53,13 @@ def rolling_targets(wanted: int, bounds: tuple[int, int], new: ScaledSet, old: l
     if grown != new.replicas:
         return {name(new.item): grown}
     spare = total - (wanted - unavailable) - (new.replicas - new.available)
+    healthy = new.available + sum(entry.available for entry in old) - (wanted - unavailable)
     targets: dict[str, int] = {}
     for entry in old:
-        cut = min(entry.replicas - entry.available, max(0, spare))
-        if cut > 0:
-            targets[name(entry.item)] = entry.replicas - cut
-            spare -= cut
-    healthy = new.available + sum(entry.available for entry in old) - (wanted - unavailable)
-    for entry in old:
-        left = targets.get(name(entry.item), entry.replicas)
-        cut = min(entry.available, left, max(0, healthy))
-        if cut > 0:
-            targets[name(entry.item)] = left - cut
-            healthy -= cut
+        broken = min(entry.replicas - entry.available, max(0, spare))
+        spare -= broken
+        working = min(entry.available, max(0, healthy))
+        healthy -= working
+        if broken + working:
+            targets[name(entry.item)] = entry.replicas - broken - working
     return targets

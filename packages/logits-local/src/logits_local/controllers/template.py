@@ -60,7 +60,6 @@ def replica_set_manifest(deployment: KubernetesObject, revision: int, replicas: 
         },
         "spec": {
             "replicas": replicas,
-            "minReadySeconds": spec.get("minReadySeconds", 0),
             "selector": selector,
             "template": template,
         },

@@ -22,6 +22,11 @@ class HostForward:
     service: str
     service_port: str = "http"
 
+    @property
+    def address(self) -> Address:
+        """Where it listens."""
+        return "127.0.0.1", self.port
+
 
 def routes(
     services: Iterable[KubernetesObject],
@@ -46,7 +51,7 @@ def routes(
                 found[address, int(port["port"])] = reached
     for forward in forwards:
         key = forward.namespace, forward.service, forward.service_port
-        found["127.0.0.1", forward.port] = by_name.get(key, ())
+        found[forward.address] = by_name.get(key, ())
     return found
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
+from logits_core.errors import ErrorCode, LogitsError
 from logits_core.redaction import Port
 from logits_local.network.endpoints import Address, HostForward, hosts, routes
 from logits_local.network.proxy import ServiceProxy
@@ -41,7 +41,7 @@ class NetworkLoop:
         changes: Changes,
         *,
         hosts_file: Path,
-        forwards: Callable[[], tuple[HostForward, ...]],
+        forwards: tuple[HostForward, ...],
         log: Logger,
     ) -> None:
         self._services = services
@@ -52,6 +52,20 @@ class NetworkLoop:
         self._log = log
         self._proxy = ServiceProxy(self._refused)
 
+    async def open(self) -> None:
+        """Take the forwarded ports, so that nobody else's server answers in the cluster's name.
+
+        Raises:
+            LogitsError: CONFLICT, a port is in use.
+        """
+        for forward in self._forwards:
+            try:
+                await self._proxy.open(forward.address)
+            except OSError as failure:
+                raise LogitsError(
+                    ErrorCode.CONFLICT, f"port {forward.port} for {forward.service} is in use; choose another --port"
+                ) from failure
+
     async def run(self) -> None:
         """Follow every change for ever."""
         await self._services.synced.wait()
@@ -61,7 +75,7 @@ class NetworkLoop:
                 seen = self._changes.count
                 services = list(self._services.objects.values())
                 write_hosts(self._hosts_file, hosts(services))
-                wanted = routes(services, self._pods.objects.values(), self._forwards())
+                wanted = routes(services, self._pods.objects.values(), self._forwards)
                 await self._proxy.update(wanted)
                 await self._changes.wait(seen)
         finally:

@@ -6,13 +6,14 @@ import asyncio
 import socket
 import struct
 from collections.abc import Callable
-from typing import cast
 
 from logits_local.network.endpoints import Address
 
-_HIGH_WATER = 1 << 18
+_CHUNK = 1 << 16
 _CONNECT_SECONDS = 3.0
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class ServiceListener:
@@ -28,7 +29,7 @@ class ServiceListener:
         self.targets = targets
         self._next = 0
         self._server: asyncio.Server | None = None
-        self._connections: set[_Side] = set()
+        self._accepted: set[asyncio.StreamWriter] = set()
 
     async def open(self) -> None:
         """Start to listen.
@@ -36,124 +37,60 @@ class ServiceListener:
         Raises:
             OSError: the address can't be bound; PermissionError for a port below 1024.
         """
-        loop = asyncio.get_running_loop()
-        host, port = self.address
-        self._server = await loop.create_server(lambda: _Client(self), host, port, backlog=512)
+        self._server = await asyncio.start_server(self._serve, *self.address, backlog=512)
 
     def close(self) -> None:
         """Stop to listen and drop every connection."""
         if self._server is not None:
             self._server.close()
-        for side in tuple(self._connections):
-            side.abort()
+        for writer in tuple(self._accepted):
+            _reset(writer)
 
-    def attempts(self) -> list[Address]:
-        """The targets to try for one connection, beginning with the one whose turn it is."""
-        if not self.targets:
-            return []
-        start = self._next % len(self.targets)
-        self._next = start + 1
-        return [*self.targets[start:], *self.targets[:start]]
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._accepted.add(writer)
+        pod: Streams | None = None
+        try:
+            pod = await self._connect()
+            if pod is None:
+                _reset(writer)
+                return
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_copy(reader, pod[1]))
+                group.create_task(_copy(pod[0], writer))
+        except* OSError:  # so that neither end can take it for a clean end
+            for end in (writer, *(pod[1:] if pod else ())):
+                _reset(end)
+        finally:
+            self._accepted.discard(writer)
+            for end in (writer, *(pod[1:] if pod else ())):
+                end.close()
 
-    def joined(self, side: _Side) -> None:
-        """Remember a connection, to drop it when the listener closes."""
-        self._connections.add(side)
-
-    def left(self, side: _Side) -> None:
-        """Forget a connection."""
-        self._connections.discard(side)
-
-
-class _Side(asyncio.Protocol):
-    """One of the two connections of a proxied stream; writes what it reads to its peer."""
-
-    def __init__(self) -> None:
-        self.transport: asyncio.Transport | None = None
-        self.peer: _Side | None = None
-        self.ended = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
-        self.transport.set_write_buffer_limits(high=_HIGH_WATER)
-        connection = transport.get_extra_info("socket")
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def data_received(self, data: bytes) -> None:
-        if self.peer is not None and self.peer.transport is not None:
-            self.peer.transport.write(data)
-
-    def eof_received(self) -> bool:
-        self.ended = True
-        if self.peer is None or self.peer.transport is None or self.transport is None:
-            return False
-        if self.peer.ended:  # both directions have ended; closing still sends what is buffered
-            self.peer.transport.close()
-            return False
-        self.peer.transport.write_eof()
-        return True  # our other direction stays open: a client may half-close after its request
-
-    def pause_writing(self) -> None:
-        if self.peer is not None and self.peer.transport is not None:
-            self.peer.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        if self.peer is not None and self.peer.transport is not None:
-            self.peer.transport.resume_reading()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self.peer is None or self.peer.transport is None:
-            return
-        if exc is None:
-            self.peer.transport.close()
-        else:
-            self.peer.abort()
-
-    def abort(self) -> None:
-        """End the connection with a reset, so that the other end can't take it for a clean end."""
-        if self.transport is None or self.transport.is_closing():
-            return
-        connection = self.transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        self.transport.abort()
-
-
-class _Client(_Side):
-    """The accepted side: finds a target first and reads nothing until it has one."""
-
-    def __init__(self, listener: ServiceListener) -> None:
-        super().__init__()
-        self._listener = listener
-        self._connecting: asyncio.Task[None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        self._listener.joined(self)
-        cast("asyncio.Transport", transport).pause_reading()
-        self._connecting = asyncio.get_running_loop().create_task(self._connect())
-
-    async def _connect(self) -> None:
-        loop = asyncio.get_running_loop()
-        for host, port in self._listener.attempts():
-            peer = _Side()
-            peer.peer = self
+    async def _connect(self) -> Streams | None:
+        """A connection to the target whose turn it is, or to the next one that accepts."""
+        self._next += 1
+        start = self._next % len(self.targets) if self.targets else 0
+        for host, port in (*self.targets[start:], *self.targets[:start]):
             try:
                 async with asyncio.timeout(_CONNECT_SECONDS):
-                    await loop.create_connection(lambda side=peer: side, host, port)
+                    return await asyncio.open_connection(host, port)
             except OSError:
                 continue
-            self.peer = peer
-            if self.transport is None or self.transport.is_closing():
-                peer.abort()
-            else:
-                self.transport.resume_reading()
-            return
-        self.abort()
+        return None
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._listener.left(self)
-        if self._connecting is not None and not self._connecting.done():
-            self._connecting.cancel()
-        super().connection_lost(exc)
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    if not writer.is_closing():
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        writer.transport.abort()
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Copy one direction to its end; the other one stays open, for a client that half-closes."""
+    while data := await reader.read(_CHUNK):
+        writer.write(data)
+        await writer.drain()
+    if not writer.is_closing():
+        writer.write_eof()
 
 
 class ServiceProxy:
@@ -167,6 +104,16 @@ class ServiceProxy:
         self._on_refused = on_refused
         self._listeners: dict[Address, ServiceListener] = {}
         self._refused: set[Address] = set()
+
+    async def open(self, address: Address) -> None:
+        """Listen on an address whose targets aren't known yet; connections until then are reset.
+
+        Raises:
+            OSError: the address can't be bound.
+        """
+        listener = ServiceListener(address, ())
+        await listener.open()
+        self._listeners[address] = listener
 
     async def update(self, wanted: dict[Address, tuple[Address, ...]]) -> None:
         """Open, retarget and close listeners until they are as wanted."""

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from anyio.abc import TaskGroup
 
 from logits_core.errors import LogitsError
 from logits_core.redaction import Count, Status
 from logits_local.nodes.environment import ConfigError
 from logits_local.nodes.logfile import LogFile, forget_logs
-from logits_local.nodes.probes import ProbeTarget, Tally, Timing, look
+from logits_local.nodes.probes import ProbeTarget, Tally, look
 from logits_local.nodes.process import ContainerProcess
-from logits_local.nodes.records import ContainerRecord, Running, Terminated, Waiting
 from logits_local.nodes.settings import KubeletSettings
+from logits_local.nodes.status import ContainerRecord, Running, Terminated, Waiting
 
 _FAST_PERIOD = 0.25
 _FAST_SECONDS = 15.0
@@ -38,14 +37,14 @@ class Launch:
 
 
 class ContainerRunner:
-    """Runs one container until it is stopped or its pod's restart policy lets it rest.
+    """Runs one container until it is stopped or its pod lets it rest.
 
     Args:
         spec: the container's spec.
         record: its state, kept up to date here.
         prepare: resolves image, environment and paths anew for each start.
         logs: the directory of its log files.
-        policy: the pod's restart policy; ``Never`` and ``OnFailure`` let a container rest.
+        restarts: whether it is started again after its end.
         settings: the kubelet's settings.
         changed: called after every change of the record.
     """
@@ -57,7 +56,7 @@ class ContainerRunner:
         *,
         prepare: Callable[[Mapping[str, Any]], Awaitable[Launch]],
         logs: Path,
-        policy: str,
+        restarts: bool,
         settings: KubeletSettings,
         changed: Callable[[], None],
     ) -> None:
@@ -65,7 +64,7 @@ class ContainerRunner:
         self._spec = spec
         self._prepare = prepare
         self._logs = logs
-        self._policy = policy
+        self._restarts = restarts
         self._settings = settings
         self._changed = changed
         self._stop = anyio.Event()
@@ -84,16 +83,11 @@ class ContainerRunner:
             if launch is None:
                 continue
             lived = await self._run_once(launch)
-            if self._stop.is_set() or not self._restarts():
+            if self._stop.is_set() or not self._restarts:
                 return
             await self._pause(lived)
             if not self._stop.is_set():
                 self.record.restarts += 1
-
-    def _restarts(self) -> bool:
-        ended = self.record.state
-        failed = isinstance(ended, Terminated) and ended.exit_code != 0
-        return self._policy == "Always" or (self._policy == "OnFailure" and failed)
 
     async def _ready_to_launch(self) -> Launch | None:
         """What to start; None after a pause when something it needs is missing."""
@@ -119,8 +113,7 @@ class ContainerRunner:
             self._end(Terminated(_START_FAILED, started, started, message=text, reason="StartError"))
             return 0.0
         self.record.container_id = f"process://{process.pid}-{int(started.timestamp() * 1000)}"
-        self.record.started = "startupProbe" not in self._spec
-        self.record.ready = self.record.started and "readinessProbe" not in self._spec
+        self.record.ready = "readinessProbe" not in self._spec
         self._set(Running(started))
         try:
             async with anyio.create_task_group() as group:
@@ -131,7 +124,7 @@ class ContainerRunner:
         finally:
             process.kill()
         ended = self._settings.clock()
-        message = log.tail() if process.exit_code and self._falls_back_to_log() else ""
+        message = log.tail() if process.exit_code and self._falls_back_to_log else ""
         self._end(Terminated(process.exit_code, started, ended, self.record.container_id, message))
         self._settings.log.info(
             "container {container} ended with {code} after {restarts} restarts",
@@ -141,6 +134,7 @@ class ContainerRunner:
         )
         return (ended - started).total_seconds()
 
+    @property
     def _falls_back_to_log(self) -> bool:
         return self._spec.get("terminationMessagePolicy") == "FallbackToLogsOnError"
 
@@ -149,23 +143,20 @@ class ContainerRunner:
         if lived >= self._settings.back_off_reset:
             self._back_off = 0.0
         pause = self._back_off
-        ended = self.record.state
-        if pause and isinstance(ended, Terminated):
-            self.record.last = ended
+        if isinstance(self.record.state, Terminated):
+            self.record.last = self.record.state
+        if pause:
             text = f"back-off {pause:g}s restarting failed container={self.record.name}"
             self._set(Waiting("CrashLoopBackOff", text))
             await self._sleep(pause)
-        elif isinstance(ended, Terminated):
-            self.record.last = ended
-        doubled = max(self._settings.first_back_off, 2 * pause)
-        self._back_off = min(self._settings.longest_back_off, doubled)
+        self._back_off = min(self._settings.longest_back_off, max(self._settings.first_back_off, 2 * pause))
 
     async def _sleep(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):
             await self._stop.wait()
 
     def _end(self, state: Terminated) -> None:
-        self.record.ready = self.record.started = False
+        self.record.ready = False
         self._set(state)
 
     def _set(self, state: Waiting | Running | Terminated) -> None:
@@ -189,58 +180,41 @@ class ContainerRunner:
     # -- probes
 
     async def _probe(self, process: ContainerProcess, target: ProbeTarget) -> None:
-        if "startupProbe" in self._spec:
-            startup = self._spec["startupProbe"]
-            await self._watch(startup, target, False, partial(self._on_startup, process))
-            self.record.started = True
-            self.record.ready = "readinessProbe" not in self._spec
-            self._changed()
         async with anyio.create_task_group() as group:
-            self._start_probes(group, process, target)
-
-    def _start_probes(self, group: TaskGroup, process: ContainerProcess, target: ProbeTarget) -> None:
-        if "readinessProbe" in self._spec:
-            group.start_soon(partial(self._watch, self._spec["readinessProbe"], target, False, self._on_readiness))
-        if "livenessProbe" in self._spec:
-            on_liveness = partial(self._on_liveness, process)
-            group.start_soon(partial(self._watch, self._spec["livenessProbe"], target, True, on_liveness))
+            if "readinessProbe" in self._spec:
+                group.start_soon(self._watch, self._spec["readinessProbe"], target, False, self._on_readiness)
+            if "livenessProbe" in self._spec:
+                on_liveness = partial(self._on_liveness, process)
+                group.start_soon(self._watch, self._spec["livenessProbe"], target, True, on_liveness)
 
     async def _watch(
         self,
         probe: Mapping[str, Any],
         target: ProbeTarget,
         passing: bool,
-        verdict: Callable[[bool], Awaitable[bool]],
+        verdict: Callable[[bool], Awaitable[None]],
     ) -> None:
-        """Look again and again; ``verdict`` hears of changes and says whether that is all."""
-        timing = Timing.of(probe)
-        tally = Tally(timing, passing)
-        began = anyio.current_time()
-        counted_at = began
-        await anyio.sleep(timing.initial_delay)
+        """Look again and again; ``verdict`` hears of changes."""
+        period = float(probe["periodSeconds"])
+        tally = Tally(probe["successThreshold"], probe["failureThreshold"], passing)
+        began = counted_at = anyio.current_time()
+        await anyio.sleep(probe.get("initialDelaySeconds", 0))
         while True:
             success = await look(probe, target)
             now = anyio.current_time()
-            if success or now >= counted_at + timing.period or now >= began + _FAST_SECONDS:
+            if success or now >= counted_at + period or now >= began + _FAST_SECONDS:
                 counted_at = now
-                if tally.count(success) and await verdict(tally.passing):
-                    return
+                if tally.count(success):
+                    await verdict(tally.passing)
             early = not tally.passing and now < began + _FAST_SECONDS
-            await anyio.sleep(min(timing.period, _FAST_PERIOD) if early else timing.period)
+            await anyio.sleep(min(period, _FAST_PERIOD) if early else period)
 
-    async def _on_startup(self, process: ContainerProcess, passing: bool) -> bool:
-        if not passing:
-            await self._finish(process, self._grace)
-        return passing
-
-    async def _on_readiness(self, passing: bool) -> bool:
+    async def _on_readiness(self, passing: bool) -> None:
         if self.record.ready is not passing and not self._stop.is_set():
             self.record.ready = passing
             self._changed()
-        return False
 
-    async def _on_liveness(self, process: ContainerProcess, passing: bool) -> bool:
+    async def _on_liveness(self, process: ContainerProcess, passing: bool) -> None:
         if not passing:
             self._settings.log.warning("container {container} failed its liveness probe", container=self.record.name)
             await self._finish(process, self._grace)
-        return False

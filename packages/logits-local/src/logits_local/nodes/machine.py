@@ -72,11 +72,7 @@ def node_status(node: str, gpus: int, now: datetime) -> dict[str, object]:
             "osImage": "this machine",
             "kernelVersion": platform.release(),
             "kubeletVersion": _VERSION,
-            "kubeProxyVersion": "",
             "containerRuntimeVersion": "process://1",
-            "machineID": "",
-            "systemUUID": "",
-            "bootID": "",
         },
     }
 

@@ -1,11 +1,10 @@
-"""One pod on this machine: volumes, init containers, containers, status, and an orderly end."""
+"""One pod on this machine: volumes, containers, status, and an orderly end."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import anyio
@@ -16,20 +15,18 @@ from logits_local.controllers.objects import name, namespace, part, uid
 from logits_local.nodes.container import ContainerRunner, Launch
 from logits_local.nodes.environment import (
     ConfigError,
-    Source,
     environment,
     expand,
     real_paths,
-    source_data,
-    sources_of,
+    require_offered,
+    secrets_of,
 )
 from logits_local.nodes.images import Image
 from logits_local.nodes.probes import ProbeTarget
-from logits_local.nodes.records import ContainerRecord, Terminated, Waiting
 from logits_local.nodes.settings import KubeletSettings
-from logits_local.nodes.status import Observation, pod_status
-from logits_local.nodes.volumes import Volumes, fetch
-from logits_shell.kubernetes.resources import CONFIG_MAPS, PODS, SECRETS, KubernetesObject
+from logits_local.nodes.status import ContainerRecord, Waiting, pod_status
+from logits_local.nodes.volumes import Volumes, contents, fetch
+from logits_shell.kubernetes.resources import PODS, SECRETS, KubernetesObject
 
 MARKER = "EMBEDDED_CLUSTER"
 """The variable by which a later kubelet recognises processes that an earlier one left behind."""
@@ -52,8 +49,7 @@ class PodRunner:
         self._volumes = Volumes(pod, address, settings)
         self._began = settings.clock()
         known = _restart_counts(pod)
-        self._init = [_record(spec, known) for spec in pod["spec"].get("initContainers") or ()]
-        self._main = [_record(spec, known) for spec in pod["spec"]["containers"]]
+        self._records = [_record(spec, known) for spec in pod["spec"]["containers"]]
         self._dirty = anyio.Event()
         self._dirty.set()
         self._preparing = anyio.CancelScope()
@@ -94,34 +90,19 @@ class PodRunner:
         with self._preparing:
             await self._prepare_volumes()
         background.start_soon(self._volumes.refresh_tokens)
-        if self._stopping or not await self._run_init():
+        if self._stopping:
             return
-        policy = self.pod["spec"].get("restartPolicy", "Always")
-        specs = self.pod["spec"]["containers"]
         async with anyio.create_task_group() as group:
-            for spec, record in zip(specs, self._main, strict=True):
-                group.start_soon(self._runner(spec, record, policy).run)
+            for spec, record in zip(self.pod["spec"]["containers"], self._records, strict=True):
+                group.start_soon(self._runner(spec, record).run)
 
-    async def _run_init(self) -> bool:
-        """Run the init containers one after the other; whether all succeeded."""
-        specs: list[Any] = self.pod["spec"].get("initContainers") or []
-        policy = self.pod["spec"].get("restartPolicy", "Always")
-        for spec, record in zip(specs, self._init, strict=True):
-            runner = self._runner(spec, record, "Never" if policy == "Never" else "OnFailure")
-            await runner.run()
-            self._running.clear()
-            succeeded = isinstance(record.state, Terminated) and record.state.exit_code == 0
-            if self._stopping or not succeeded:
-                return False
-        return True
-
-    def _runner(self, spec: Mapping[str, Any], record: ContainerRecord, policy: str) -> ContainerRunner:
+    def _runner(self, spec: Mapping[str, Any], record: ContainerRecord) -> ContainerRunner:
         runner = ContainerRunner(
             spec,
             record,
             prepare=self._launch,
             logs=self._settings.log_directory / uid(self.pod) / record.name,
-            policy=policy,
+            restarts=self.pod["spec"].get("restartPolicy") != "Never",
             settings=self._settings,
             changed=self._changed,
         )
@@ -134,10 +115,11 @@ class PodRunner:
         pause = self._settings.first_back_off
         while True:
             try:
+                require_offered(self.pod)
                 await self._volumes.prepare()
                 return
             except (ConfigError, LogitsError) as failure:
-                for record in (*self._init, *self._main):
+                for record in self._records:
                     record.state = Waiting("ContainerCreating", str(failure))
                 self._changed()
             await anyio.sleep(pause)
@@ -147,7 +129,7 @@ class PodRunner:
         """Resolve one container.
 
         Raises:
-            ConfigError: a ConfigMap, Secret or key is missing.
+            ConfigError: a Secret or key is missing.
             LogitsError: the image is unknown, or the API server failed.
         """
         image = self._settings.images.find(spec["image"])
@@ -165,7 +147,7 @@ class PodRunner:
             spec,
             self.pod,
             self.address,
-            {source: await self._data(source) for source in sources_of(spec)},
+            {secret: await self._secret(secret) for secret in secrets_of(spec)},
             start=self._node_environment(image, str(home), temporary),
             mounts=mounts,
         )
@@ -173,7 +155,7 @@ class PodRunner:
         own = [] if spec.get("command") else list(image.command)
         words = [*(spec.get("command") or ()), *(spec.get("args") or ())]
         argv = [*own, *(real_paths(expand(word, env), mounts) for word in words)]
-        return Launch(argv, env, home, ProbeTarget(self.address, _ports(spec), env, home))
+        return Launch(argv, env, home, ProbeTarget(self.address, _ports(spec)))
 
     def _node_environment(self, image: Image, home: str, temporary: str) -> dict[str, str]:
         """What every container gets; nothing of the host's own environment is in it."""
@@ -196,11 +178,9 @@ class PodRunner:
             **image.env,
         }
 
-    async def _data(self, source: Source) -> dict[str, str] | None:
-        kind, item_name = source
-        resource = SECRETS if kind == "Secret" else CONFIG_MAPS
-        item = await fetch(self._settings.client, resource, item_name, namespace(self.pod))
-        return None if item is None else source_data(item)
+    async def _secret(self, secret: str) -> dict[str, bytes] | None:
+        item = await fetch(self._settings.client, SECRETS, secret, namespace(self.pod))
+        return None if item is None else contents(item)
 
     # -- status
 
@@ -218,8 +198,7 @@ class PodRunner:
         """Write the status if it differs; retried while the API server is away."""
         pause = 0.2
         while True:
-            seen = Observation(self.address, self._began, self._init, self._main)
-            status = pod_status(self.pod, seen, self._settings.clock())
+            status = pod_status(self.pod, self.address, self._began, self._records, self._settings.clock())
             known = part(self.pod, "status")
             if all(known.get(key) == value for key, value in status.items()):
                 return
@@ -235,10 +214,10 @@ class PodRunner:
             pause = min(_LONGEST_RETRY_SECONDS, 2 * pause)
 
     async def _delete(self) -> None:
-        remove = partial(self._settings.client.delete, PODS, name(self.pod), uid=uid(self.pod))
         clean_up(self._settings, uid(self.pod))
+        delete, where, own = self._settings.client.delete, namespace(self.pod), uid(self.pod)
         try:
-            await remove(namespace=namespace(self.pod), grace_seconds=0)
+            await delete(PODS, name(self.pod), namespace=where, uid=own, grace_seconds=0)
         except LogitsError as failure:
             if failure.code not in (ErrorCode.NOT_FOUND, ErrorCode.CONFLICT):
                 raise
@@ -258,12 +237,8 @@ def _record(spec: Mapping[str, Any], restarts: Mapping[str, int]) -> ContainerRe
 
 def _restart_counts(pod: KubernetesObject) -> dict[str, int]:
     """Counts to go on with: a container that an earlier kubelet ran is now restarted once more."""
-    status = part(pod, "status")
-    return {
-        entry["name"]: int(entry.get("restartCount") or 0) + bool(entry.get("containerID"))
-        for key in ("initContainerStatuses", "containerStatuses")
-        for entry in status.get(key) or ()
-    }
+    statuses: list[dict[str, Any]] = part(pod, "status").get("containerStatuses") or []
+    return {held["name"]: int(held.get("restartCount") or 0) + bool(held.get("containerID")) for held in statuses}
 
 
 def _ports(spec: Mapping[str, Any]) -> dict[str, int]:

@@ -1,12 +1,10 @@
-"""Probes: one look at a container by HTTP, TCP or a command, and the thresholds around it."""
+"""Probes: one look at a container by HTTP, and the thresholds around it."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 _HEAD_BYTES = 4096
@@ -19,43 +17,24 @@ class ProbeTarget:
     Attributes:
         address: the pod's address.
         ports: the container's named ports.
-        env: its environment, for commands.
-        directory: its working directory, for commands.
     """
 
     address: str
     ports: Mapping[str, int]
-    env: Mapping[str, str]
-    directory: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """A probe's numbers, in seconds and in consecutive results."""
-
-    initial_delay: float
-    period: float
-    timeout: float
-    successes: int
-    failures: int
-
-    @classmethod
-    def of(cls, probe: Mapping[str, Any]) -> Timing:
-        """Read them with Kubernetes' defaults."""
-        return cls(
-            initial_delay=float(probe.get("initialDelaySeconds") or 0),
-            period=float(probe.get("periodSeconds") or 10),
-            timeout=float(probe.get("timeoutSeconds") or 1),
-            successes=int(probe.get("successThreshold") or 1),
-            failures=int(probe.get("failureThreshold") or 3),
-        )
 
 
 @dataclass(slots=True)
 class Tally:
-    """Consecutive equal results, and the verdict that they add up to."""
+    """Consecutive equal results, and the verdict that they add up to.
 
-    timing: Timing
+    Attributes:
+        successes: how many in a row make the verdict good.
+        failures: how many in a row make it bad.
+        passing: the verdict.
+    """
+
+    successes: int
+    failures: int
     passing: bool
     _same: int = 0
     _last: bool | None = None
@@ -64,8 +43,7 @@ class Tally:
         """Take one result; whether the verdict changed, or a failing one was confirmed again."""
         self._same = self._same + 1 if success is self._last else 1
         self._last = success
-        needed = self.timing.successes if success else self.timing.failures
-        if self._same < needed:
+        if self._same < (self.successes if success else self.failures):
             return False
         changed = self.passing is not success
         self.passing = success
@@ -73,59 +51,21 @@ class Tally:
 
 
 async def look(probe: Mapping[str, Any], target: ProbeTarget) -> bool:
-    """One attempt within the probe's time limit."""
+    """One attempt within the probe's time limit; True for an HTTP status from 200 to 399."""
+    check = probe["httpGet"]
     try:
-        async with asyncio.timeout(Timing.of(probe).timeout):
-            if "httpGet" in probe:
-                return await _http(probe["httpGet"], target)
-            if "tcpSocket" in probe:
-                return await _tcp(probe["tcpSocket"], target)
-            if "exec" in probe:
-                return await _command(probe["exec"]["command"], target)
-    except (OSError, ValueError, KeyError):  # refused, timed out, not HTTP, an unknown port name
+        async with asyncio.timeout(probe["timeoutSeconds"]):
+            port = check["port"]
+            return await _get(target.address, port if isinstance(port, int) else target.ports[port], check["path"])
+    except (OSError, ValueError, KeyError, IndexError):  # refused, timed out, not HTTP, an unknown port name
         return False
-    return False
 
 
-def _port(target: ProbeTarget, port: int | str) -> int:
-    return port if isinstance(port, int) else int(port) if port.isdigit() else target.ports[port]
-
-
-async def _http(check: Mapping[str, Any], target: ProbeTarget) -> bool:
-    host, port = check.get("host") or target.address, _port(target, check["port"])
+async def _get(host: str, port: int, path: str) -> bool:
     reader, writer = await asyncio.open_connection(host, port, limit=_HEAD_BYTES)
     try:
-        headers = {"Host": f"{host}:{port}", "User-Agent": "kube-probe/1.36", "Connection": "close"}
-        headers |= {header["name"]: header["value"] for header in check.get("httpHeaders") or ()}
-        lines = [f"GET {check.get('path') or '/'} HTTP/1.1", *(f"{k}: {v}" for k, v in headers.items())]
+        lines = [f"GET {path} HTTP/1.1", f"Host: {host}:{port}", "User-Agent: kube-probe/1.36", "Connection: close"]
         writer.write("\r\n".join([*lines, "", ""]).encode())
-        status_line = await reader.readline()
-        return 200 <= int(status_line.split(b" ", 2)[1]) < 400
-    except IndexError:
-        return False
+        return 200 <= int((await reader.readline()).split(b" ", 2)[1]) < 400
     finally:
         writer.transport.abort()
-
-
-async def _tcp(check: Mapping[str, Any], target: ProbeTarget) -> bool:
-    _, writer = await asyncio.open_connection(check.get("host") or target.address, _port(target, check["port"]))
-    writer.transport.abort()
-    return True
-
-
-async def _command(command: list[str], target: ProbeTarget) -> bool:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env=dict(target.env),
-        cwd=target.directory,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        return await process.wait() == 0
-    finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await asyncio.shield(process.wait())

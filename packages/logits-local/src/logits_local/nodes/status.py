@@ -2,110 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from logits_local.controllers.objects import known_condition, part, timestamp
-from logits_local.nodes.records import ContainerRecord, Running, Terminated
 from logits_shell.kubernetes.resources import KubernetesObject
 
 HOST_ADDRESS = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
-    """What the kubelet knows about a pod.
+class Waiting:
+    """Not running: being prepared, backing off or refused, for this reason."""
 
-    Attributes:
-        address: the pod's own loopback address.
-        started_at: when this kubelet took the pod on.
-        init: its init containers.
-        main: its containers.
-    """
+    reason: str
+    message: str = ""
 
-    address: str
+    def as_dict(self) -> dict[str, Any]:
+        """The ``state`` entry."""
+        return {"waiting": {"reason": self.reason, **({"message": self.message} if self.message else {})}}
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The process runs."""
+
     started_at: datetime
-    init: Sequence[ContainerRecord]
-    main: Sequence[ContainerRecord]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The ``state`` entry."""
+        return {"running": {"startedAt": timestamp(self.started_at)}}
 
 
-def pod_status(pod: KubernetesObject, seen: Observation, now: datetime) -> dict[str, Any]:
-    """The whole status; condition times are kept while a condition stays as it is."""
+@dataclass(frozen=True, slots=True)
+class Terminated:
+    """The process ended; ``exit_code`` is 128 + N when signal N ended it."""
+
+    exit_code: int
+    started_at: datetime
+    finished_at: datetime
+    container_id: str = ""
+    message: str = ""
+    reason: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The ``state`` entry."""
+        entry: dict[str, Any] = {
+            "exitCode": self.exit_code,
+            "reason": self.reason or ("Completed" if self.exit_code == 0 else "Error"),
+            "startedAt": timestamp(self.started_at),
+            "finishedAt": timestamp(self.finished_at),
+            "containerID": self.container_id,
+        }
+        return {"terminated": {**entry, **({"message": self.message} if self.message else {})}}
+
+
+@dataclass(slots=True)
+class ContainerRecord:
+    """What the kubelet knows about one container of a pod."""
+
+    name: str
+    image: str
+    state: Waiting | Running | Terminated
+    last: Terminated | None = None
+    restarts: int = 0
+    ready: bool = False
+    container_id: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The entry in ``containerStatuses``."""
+        return {
+            "name": self.name,
+            "image": self.image,
+            "imageID": self.image,
+            "containerID": self.container_id,
+            "state": self.state.as_dict(),
+            "lastState": self.last.as_dict() if self.last else {},
+            "restartCount": self.restarts,
+            "started": isinstance(self.state, Running),
+            "ready": self.ready,
+        }
+
+
+def pod_status(
+    pod: KubernetesObject, address: str, began: datetime, records: Sequence[ContainerRecord], now: datetime
+) -> dict[str, Any]:
+    """The whole status; condition times are kept while a condition stays as it is.
+
+    Args:
+        pod: the pod with its last known status.
+        address: its own loopback address.
+        began: when this kubelet took the pod on.
+        records: its containers.
+        now: the time.
+    """
+    unready = [record.name for record in records if not record.ready]
+    why = {"reason": "ContainersNotReady", "message": f"containers with unready status: [{' '.join(unready)}]"}
     return {
-        "phase": _phase(pod, seen),
-        "conditions": _conditions(pod, seen, now),
+        "phase": _phase(pod, records),
+        "conditions": [
+            _condition(pod, "PodScheduled", {}, now),
+            _condition(pod, "Initialized", {}, now),
+            _condition(pod, "ContainersReady", why if unready else {}, now),
+            _condition(pod, "Ready", why if unready else {}, now),
+        ],
         "hostIP": HOST_ADDRESS,
-        "hostIPs": [{"ip": HOST_ADDRESS}],
-        "podIP": seen.address,
-        "podIPs": [{"ip": seen.address}],
-        "startTime": part(pod, "status").get("startTime") or timestamp(seen.started_at),
-        "initContainerStatuses": [record.as_dict() for record in seen.init],
-        "containerStatuses": [record.as_dict() for record in seen.main],
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "startTime": part(pod, "status").get("startTime") or timestamp(began),
+        "containerStatuses": [record.as_dict() for record in records],
     }
 
 
-def _initialized(seen: Observation) -> bool:
-    return all(isinstance(r.state, Terminated) and r.state.exit_code == 0 for r in seen.init)
-
-
-def _phase(pod: KubernetesObject, seen: Observation) -> str:
-    policy = pod["spec"].get("restartPolicy", "Always")
-    ended = [record.state for record in seen.main if isinstance(record.state, Terminated)]
-    if policy != "Always" and len(ended) == len(seen.main):
-        if all(state.exit_code == 0 for state in ended):
-            return "Succeeded"
-        if policy == "Never":
-            return "Failed"
-    if not _initialized(seen):
-        failed = any(isinstance(r.state, Terminated) and r.state.exit_code for r in seen.init)
-        return "Failed" if failed and policy == "Never" else "Pending"
-    begun = (isinstance(r.state, Running | Terminated) or r.last is not None for r in seen.main)
+def _phase(pod: KubernetesObject, records: Sequence[ContainerRecord]) -> str:
+    ended = [record.state for record in records if isinstance(record.state, Terminated)]
+    if pod["spec"].get("restartPolicy") == "Never" and len(ended) == len(records):
+        return "Failed" if any(state.exit_code for state in ended) else "Succeeded"
+    begun = (isinstance(r.state, Running | Terminated) or r.last is not None for r in records)
     return "Running" if all(begun) else "Pending"
 
 
-def _conditions(pod: KubernetesObject, seen: Observation, now: datetime) -> list[dict[str, Any]]:
-    unready = [record.name for record in seen.main if not record.ready]
-    unfinished = [record.name for record in seen.init if not isinstance(record.state, Terminated)]
-    complete = _phase(pod, seen) == "Succeeded"
-    unready_text = f"containers with unready status: [{' '.join(unready)}]" if unready else ""
-    unready_reason = "PodCompleted" if complete else "ContainersNotReady" if unready else ""
-    return [
-        _condition(pod, "PodScheduled", True, now),
-        _condition(pod, "PodReadyToStartContainers", True, now),
-        _condition(
-            pod,
-            "Initialized",
-            _initialized(seen),
-            now,
-            reason="" if _initialized(seen) else "ContainersNotInitialized",
-            message=_names("containers with incomplete status", unfinished),
-        ),
-        _condition(pod, "ContainersReady", not unready, now, reason=unready_reason, message=unready_text),
-        _condition(pod, "Ready", not unready, now, reason=unready_reason, message=unready_text),
-    ]
-
-
-def _names(what: str, names: Iterable[str]) -> str:
-    listed = " ".join(names)
-    return f"{what}: [{listed}]" if listed else ""
-
-
-def _condition(
-    pod: KubernetesObject, kind: str, holds: bool, now: datetime, *, reason: str = "", message: str = ""
-) -> dict[str, Any]:
-    known = known_condition(pod, kind)
-    status = "True" if holds else "False"
+def _condition(pod: KubernetesObject, kind: str, failing: dict[str, str], now: datetime) -> dict[str, Any]:
+    """A condition that holds unless there is something to say against it."""
+    known, status = known_condition(pod, kind), "False" if failing else "True"
     kept = known.get("lastTransitionTime") if known.get("status") == status else None
-    entry: dict[str, Any] = {
-        "type": kind,
-        "status": status,
-        "lastProbeTime": None,
-        "lastTransitionTime": kept or timestamp(now),
-    }
-    if reason:
-        entry["reason"] = reason
-    if message:
-        entry["message"] = message
-    return entry
+    entry = {"type": kind, "status": status, "lastProbeTime": None, "lastTransitionTime": kept or timestamp(now)}
+    return entry | failing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import anyio
 
 from logits_core.errors import ErrorCode, LogitsError
 from logits_local.controllers.objects import name, namespace, part, uid
+from logits_local.files import write_private
 from logits_local.nodes.environment import ConfigError, Mount, field
 from logits_local.nodes.settings import KubeletSettings
 from logits_shell.kubernetes.client import KubernetesClient
@@ -42,13 +43,12 @@ async def fetch(client: KubernetesClient, resource: Resource, item: str, where: 
         raise
 
 
-def write_file(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Put a file in place in one step, so that a reader sees the old or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.touch(mode)
-    fresh.write_bytes(content)
-    fresh.replace(path)
+def contents(item: KubernetesObject) -> dict[str, bytes]:
+    """What the keys of a ConfigMap or Secret hold."""
+    data: dict[str, str] = part(item, "data")
+    if item.get("kind") == "Secret":
+        return {key: base64.b64decode(value) for key, value in data.items()}
+    return {key: value.encode() for key, value in data.items()}
 
 
 class Volumes:
@@ -83,10 +83,8 @@ class Volumes:
 
     def mounts(self, container: Mapping[str, Any]) -> list[Mount]:
         """Where a container's mount paths really are."""
-        return [
-            Mount(entry["mountPath"], self._places[entry["name"]] / entry.get("subPath", ""))
-            for entry in container.get("volumeMounts") or ()
-        ]
+        entries: list[dict[str, str]] = container.get("volumeMounts") or []
+        return [Mount(entry["mountPath"], self._places[entry["name"]]) for entry in entries]
 
     async def refresh_tokens(self) -> None:
         """Renew projected tokens for ever, each time four fifths of the shortest life have passed."""
@@ -96,65 +94,47 @@ class Volumes:
                 await self._write_tokens()
             except LogitsError as failure:
                 self._refresh_in = _RETRY_SECONDS
-                self._settings.log.warning(
-                    "a token of pod {pod} was not renewed: {failure}",
-                    pod=name(self._pod),
-                    failure=str(failure),
-                )
+                text = "a token of pod {pod} was not renewed: {failure}"
+                self._settings.log.warning(text, pod=name(self._pod), failure=str(failure))
 
     async def _make(self, volume: Mapping[str, Any]) -> Path:
+        if "persistentVolumeClaim" in volume:
+            return await self._claim(volume["persistentVolumeClaim"]["claimName"])
         place = self._root / volume["name"]
         place.mkdir(parents=True, exist_ok=True)
-        if "configMap" in volume:
-            source = volume["configMap"]
-            await self._keys(place, CONFIG_MAPS, source, source["name"])
-        elif "secret" in volume:
-            source = volume["secret"]
-            await self._keys(place, SECRETS, source, source["secretName"])
-        elif "projected" in volume:
+        if "projected" in volume:
             for source in volume["projected"].get("sources") or ():
-                await self._project(place, source)
-        elif "downwardAPI" in volume:
-            self._downward(place, volume["downwardAPI"].get("items") or ())
-        elif "persistentVolumeClaim" in volume:
-            return await self._claim(volume["persistentVolumeClaim"]["claimName"])
+                await self._source(place, source)
         elif "emptyDir" not in volume:
-            kinds = ", ".join(sorted(volume.keys() - {"name"})) or "no source"
-            raise ConfigError(f'volume "{volume["name"]}" ({kinds}) isn\'t offered here')
+            await self._source(place, volume)
         return place
 
-    async def _project(self, place: Path, source: Mapping[str, Any]) -> None:
+    async def _source(self, place: Path, source: Mapping[str, Any]) -> None:
+        """Fill a volume from one source of files."""
         if "serviceAccountToken" in source:
             spec = source["serviceAccountToken"]
-            self._tokens.append((place / spec["path"], dict(spec)))
+            self._tokens.append((place / spec["path"], spec))
         elif "configMap" in source:
-            await self._keys(place, CONFIG_MAPS, source["configMap"], source["configMap"]["name"])
+            await self._keys(place, CONFIG_MAPS, source["configMap"]["name"], source["configMap"])
         elif "secret" in source:
-            await self._keys(place, SECRETS, source["secret"], source["secret"]["name"])
+            secret = source["secret"]
+            await self._keys(place, SECRETS, secret.get("secretName") or secret["name"], secret)
         elif "downwardAPI" in source:
-            self._downward(place, source["downwardAPI"].get("items") or ())
+            for item in source["downwardAPI"].get("items") or ():
+                write_private(place / item["path"], field(self._pod, self._address, item["fieldRef"]["fieldPath"]))
+        else:
+            kinds = ", ".join(sorted(source.keys() - {"name"})) or "no source"
+            raise ConfigError(f"a volume of this kind isn't offered here: {kinds}")
 
-    def _downward(self, place: Path, items: Iterable[Mapping[str, Any]]) -> None:
-        for item in items:
-            text = field(self._pod, self._address, item["fieldRef"]["fieldPath"])
-            write_file(place / item["path"], text.encode())
-
-    async def _keys(self, place: Path, resource: Resource, source: Mapping[str, Any], source_name: str) -> None:
-        item = await fetch(self._settings.client, resource, source_name, namespace(self._pod))
+    async def _keys(self, place: Path, resource: Resource, source: str, wanted: Mapping[str, Any]) -> None:
+        item = await fetch(self._settings.client, resource, source, namespace(self._pod))
         if item is None:
-            if resource is CONFIG_MAPS and source_name == "kube-root-ca.crt":
-                # Every namespace of a real cluster has this one from its controller manager.
-                write_file(place / "ca.crt", self._settings.ca_file.read_bytes())
-            elif not source.get("optional"):
-                raise ConfigError(f'{resource.kind.lower()} "{source_name}" not found')
-            return
-        files = _file_contents(item)
-        wanted = source.get("items") or [{"key": key, "path": key} for key in files]
-        for entry in wanted:
-            if entry["key"] in files:
-                write_file(place / entry["path"], files[entry["key"]])
-            elif not source.get("optional"):
-                raise ConfigError(f"{resource.kind} {source_name} has no key {entry['key']}")
+            raise ConfigError(f'{resource.kind.lower()} "{source}" not found')
+        files = contents(item)
+        for entry in wanted.get("items") or [{"key": key, "path": key} for key in files]:
+            if entry["key"] not in files:
+                raise ConfigError(f"{resource.kind} {source} has no key {entry['key']}")
+            write_private(place / entry["path"], files[entry["key"]])
 
     async def _claim(self, claim: str) -> Path:
         item = await fetch(self._settings.client, PERSISTENT_VOLUME_CLAIMS, claim, namespace(self._pod))
@@ -169,32 +149,19 @@ class Volumes:
         lives: list[float] = []
         for path, spec in self._tokens:
             answer = await self._request_token(spec)
-            write_file(path, answer["token"].encode())
+            write_private(path, answer["token"])
             ends = datetime.fromisoformat(answer["expirationTimestamp"])
             lives.append((ends - self._settings.clock()).total_seconds())
         self._refresh_in = max(_RETRY_SECONDS, min(lives, default=0.0) * _REFRESH_SHARE)
 
     async def _request_token(self, spec: Mapping[str, Any]) -> dict[str, Any]:
         bound = {"apiVersion": "v1", "kind": "Pod", "name": name(self._pod), "uid": uid(self._pod)}
-        wanted: dict[str, Any] = {
-            "expirationSeconds": int(spec.get("expirationSeconds") or 3600),
-            "boundObjectRef": bound,
-        }
+        wanted: dict[str, Any] = {"expirationSeconds": spec["expirationSeconds"], "boundObjectRef": bound}
         if spec.get("audience"):
             wanted["audiences"] = [spec["audience"]]
         request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": wanted}
-        account = self._pod["spec"].get("serviceAccountName") or "default"
+        account = self._pod["spec"]["serviceAccountName"]
         answer = await self._settings.client.create_subresource(
             SERVICE_ACCOUNTS, account, "token", request, namespace=namespace(self._pod)
         )
         return answer["status"]
-
-
-def _file_contents(item: KubernetesObject) -> dict[str, bytes]:
-    data: dict[str, str] = part(item, "data")
-    if item.get("kind") == "Secret":
-        return {key: base64.b64decode(value) for key, value in data.items()}
-    binary: dict[str, str] = part(item, "binaryData")
-    return {key: value.encode() for key, value in data.items()} | {
-        key: base64.b64decode(value) for key, value in binary.items()
-    }

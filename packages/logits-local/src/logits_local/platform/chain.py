@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from logits_local.platform.invented import ACCOUNT_EMAIL, InventedSecrets, finge
 from logits_local.platform.manifests import apply_all, rendered
 from logits_local.platform.models import ModelFile, enable
 from logits_local.platform.readiness import missing
-from logits_local.platform.release import Operator, current_release
 from logits_local.platform.stages import Stage, Stages
 from logits_shell.kubernetes.client import KubernetesClient
 from logits_shell.kubernetes.reflector import Reflector
@@ -122,7 +121,12 @@ class Chain:
             "organisation": "My organisation",
             "environment": environment,
         }
+        # Late: reading TUF metadata needs libraries that would slow down every other command.
+        from logits_local.platform.release import director_key
+
         values = {
+            # Inside a quoted text of YAML, where a line break would be folded away.
+            "DIRECTOR_KEY": director_key(self.data.root).replace("\n", "\\n"),
             "ACCOUNTS_IMAGE": references["accounts"],
             "OPS_API_IMAGE": references["ops-api"],
             "OPERATOR_TOKEN_SHA256": fingerprint(self.invented.operator_token),
@@ -134,25 +138,32 @@ class Chain:
         await apply_all(self.client, VENDOR_NAMESPACE, documents)
 
     async def _apply_customer(self, references: dict[str, str]) -> None:
+        from logits_local.platform.release import pins
+
+        pinned = pins(self.data.root)
         values = {
             "ENV_ID": self.invented.env_id,
             "ENV_KEY": self.invented.env_key,
             "GATEWAY_IMAGE": references["gateway"],
             "OPS_API_URL": f"http://logits-ops-api.{VENDOR_NAMESPACE}:8080",
-            "RELEASE_PUBLIC_KEYS": self.invented.public_key,
+            "IMAGES_ROOT": pinned.images,
+            "DIRECTOR_ROOT": pinned.director,
         }
         documents = rendered(self.checkout / "helm" / "gateway" / "static.yaml", values)
         await apply_all(self.client, CUSTOMER_NAMESPACE, documents)
 
     async def _release(self, references: dict[str, str], stage: Stage) -> None:
-        path = self.data.root / "release.json"
-        envelope = current_release(path, references, version(), self.invented, datetime.now(UTC))
+        from logits_local.platform.release import current_release, desire, publish, release_desk
+
+        desk = release_desk(self.data.root)
+        current_release(desk, references, version())
         url = f"http://127.0.0.1:{self.settings.ops_api_port}"
-        async with Operator(url, self.invented.operator_token) as operator:
+        operator = {"Authorization": f"Bearer {self.invented.operator_token}"}
+        async with httpx.AsyncClient(base_url=url, headers=operator, trust_env=False, timeout=10) as http:
             stage.waits_for("the Ops API to take the release")
-            await self._eventually(lambda: _done(operator.publish(envelope)), stage)
+            await self._eventually(lambda: _done(publish(http, desk)), stage)
             stage.waits_for("Accounts to make the environment known")
-            await self._eventually(lambda: operator.desire(self.invented.env_id, version()), stage)
+            await self._eventually(lambda: desire(http, self.invented.env_id, version()), stage)
 
     async def _model(self, model: ModelFile, stage: Stage) -> bool:
         """Enable a model and wait until it serves; False when a person has disabled it."""
@@ -205,30 +216,16 @@ class Chain:
                     stage.waits_for(str(failure))
                 await anyio.sleep(_POLL_SECONDS)
 
-    def _limit(self, stage: Stage) -> _Limit:
-        return _Limit(self.patience, stage)
-
-
-class _Limit:
-    """Ends a stage that takes too long with an error that says what it waited for."""
-
-    def __init__(self, seconds: float, stage: Stage) -> None:
-        self._scope = anyio.fail_after(seconds)
-        self._seconds = seconds
-        self._stage = stage
-
-    def __enter__(self) -> None:
-        self._scope.__enter__()
-
-    def __exit__(self, *failure: Any) -> bool | None:
+    @contextmanager
+    def _limit(self, stage: Stage) -> Generator[None]:
+        """End a stage that takes too long with an error that says what it waited for."""
         try:
-            return self._scope.__exit__(*failure)
+            with anyio.fail_after(self.patience):
+                yield
         except TimeoutError:
-            raise LogitsError(
-                ErrorCode.UPSTREAM_TIMEOUT,
-                f"gave up after {self._seconds:g} s waiting for {self._stage.detail or 'this'}; "
-                "see 'logits status' and 'logits logs COMPONENT'",
-            ) from None
+            waited = f"gave up after {self.patience:g} s waiting for {stage.detail or 'this'}"
+            advice = "see 'logits status' and 'logits logs COMPONENT'"
+            raise LogitsError(ErrorCode.UPSTREAM_TIMEOUT, f"{waited}; {advice}") from None
 
 
 async def _done(work: Awaitable[None]) -> bool:

@@ -48,10 +48,18 @@ class EmbeddedCluster:
             self._caches[PODS],
             changes,
             hosts_file=kubelet.hosts_file,
-            forwards=lambda: forwards,
+            forwards=forwards,
             log=kubelet.log,
         )
         self._kubelet = Kubelet(kubelet, (NODE, GPU_NODE), self._caches[PODS], changes)
+
+    async def open(self) -> None:
+        """Take the host ports, once, before ``run``.
+
+        Raises:
+            LogitsError: CONFLICT, one is in use.
+        """
+        await self._network.open()
 
     async def run(self, started: Callable[[], None]) -> None:
         """Run until ``close``.

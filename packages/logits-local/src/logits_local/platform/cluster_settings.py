@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from logits_core.errors import ErrorCode, LogitsError
-from logits_local.platform.data_directory import write_private
+from logits_local.files import write_private
 
 CUSTOMER_NAMESPACE = "logits"
 VENDOR_NAMESPACE = "logits-vendor"
@@ -57,16 +57,34 @@ class ClusterSettings:
         write_private(path, json.dumps(asdict(self)))
 
 
-def free_port(preferred: int | None = None) -> int:
+def require_free(ports: dict[int, str]) -> None:
+    """Make sure that every port can be bound on 127.0.0.1.
+
+    Args:
+        ports: port to what it is for.
+
+    Raises:
+        LogitsError: a port is taken.
+    """
+    for port, purpose in ports.items():
+        if _bindable(port) is None:
+            message = f"port {port} (for {purpose}) is in use; stop what listens there or choose another with --port"
+            raise LogitsError(ErrorCode.CONFLICT, f"{message}, which takes three ports in a row")
+
+
+def free_port(preferred: int = 0) -> int:
     """A TCP port of 127.0.0.1 that nobody listens on, the preferred one if it is free."""
-    for candidate in (preferred, 0):
-        if candidate is None:
-            continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", candidate))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
+    if port := _bindable(preferred) or _bindable(0):
+        return port
     raise LogitsError(ErrorCode.UNAVAILABLE, "this machine has no free TCP port on 127.0.0.1")
+
+
+def _bindable(port: int) -> int | None:
+    """The port, or any free one for 0; None when it is in use."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return None
+        return int(probe.getsockname()[1])

@@ -52,7 +52,7 @@ async def run_daemon(data: DataDirectory, ready_fd: int | None) -> None:
         ready_fd: where ``ready`` is written once everything runs.
 
     Raises:
-        LogitsError: the directory is in use, or the API's port is taken.
+        LogitsError: the directory or a port is in use.
     """
     data.hold()
     os.chdir("/")  # so that no directory of the caller's is kept in use
@@ -69,6 +69,7 @@ async def run_daemon(data: DataDirectory, ready_fd: int | None) -> None:
     )
     kubelet = kubelet_settings(data, server, client, log)
     cluster = EmbeddedCluster(kubelet, host_forwards(settings), settings.gpus)
+    await cluster.open()
     listening = anyio.Event()
 
     def ready() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from logits_core.errors import ErrorCode, LogitsError
+from logits_local.files import write_private
 
 _FORMAT = 1
 _OURS = frozenset({"secrets.json", "lock", "cluster.json", "cluster.db", "images.json", "pki", "pods"})
@@ -176,14 +177,3 @@ class DataDirectory:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         return descriptor
-
-
-def write_private(path: Path, text: str) -> None:
-    """Put a file that only its owner may read in place, in one step and for good."""
-    fresh = path.with_name(path.name + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as writer:
-        writer.write(text)
-        writer.flush()
-        os.fsync(writer.fileno())
-    fresh.replace(path)

@@ -1,8 +1,7 @@
-"""Secrets that `logits up` invents once and keeps: keys, tokens and the first account's password."""
+"""Secrets that `logits up` invents once and keeps: a key, tokens and the first account's password."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import secrets
@@ -10,10 +9,8 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from logits_core.errors import ErrorCode, LogitsError
-from logits_local.platform.data_directory import write_private
+from logits_local.files import write_private
 
 ACCOUNT_EMAIL = "you@logits.local"
 
@@ -28,7 +25,6 @@ class InventedSecrets:
         operator_token: for the Ops API's operator endpoints.
         service_token: for Accounts at the Ops API.
         password: of the first account.
-        release_key: raw private Ed25519 key, in base64.
     """
 
     env_id: str
@@ -36,7 +32,6 @@ class InventedSecrets:
     operator_token: str
     service_token: str
     password: str
-    release_key: str
 
     @classmethod
     def invent(cls) -> InventedSecrets:
@@ -47,7 +42,6 @@ class InventedSecrets:
             operator_token=secrets.token_urlsafe(32),
             service_token=secrets.token_urlsafe(32),
             password=secrets.token_urlsafe(12),
-            release_key=base64.b64encode(Ed25519PrivateKey.generate().private_bytes_raw()).decode(),
         )
 
     @classmethod
@@ -68,16 +62,6 @@ class InventedSecrets:
     def save(self, path: Path) -> None:
         """Write them where only the owner reads them."""
         write_private(path, json.dumps(asdict(self), indent=1))
-
-    @property
-    def private_key(self) -> Ed25519PrivateKey:
-        """The key that signs releases."""
-        return Ed25519PrivateKey.from_private_bytes(base64.b64decode(self.release_key))
-
-    @property
-    def public_key(self) -> str:
-        """The matching public key, raw in base64."""
-        return base64.b64encode(self.private_key.public_key().public_bytes_raw()).decode()
 
 
 def fingerprint(token: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from logits_core.errors import ErrorCode, LogitsError
+from logits_local.platform.answers import checked
 
 _MAGIC = b"GGUF"
 _NAME_LIMIT = 40
@@ -84,10 +85,8 @@ async def enable(http: httpx.AsyncClient, model: ModelFile) -> bool:
     path = f"/entities/modeldeployments/{model.name}"
     if model.asked_for:
         headers = {"content-type": "application/merge-patch+json"}
-        _checked(await http.patch(path, json={"spec": {"enabled": True}}, headers=headers))
-    found = await http.get(path)
-    _checked(found)
-    return bool(found.json()["spec"]["enabled"])
+        checked(await http.patch(path, json={"spec": {"enabled": True}}, headers=headers))
+    return bool(checked(await http.get(path)).json()["spec"]["enabled"])
 
 
 async def _create(http: httpx.AsyncClient, plural: str, kind: str, name: str, spec: dict[str, Any]) -> bool:
@@ -96,13 +95,5 @@ async def _create(http: httpx.AsyncClient, plural: str, kind: str, name: str, sp
     answer = await http.post(f"/entities/{plural}", json=entity)
     if answer.status_code == _CONFLICT:
         return False
-    _checked(answer)
+    checked(answer)
     return True
-
-
-def _checked(answer: httpx.Response) -> None:
-    if answer.is_success:
-        return
-    code = ErrorCode.UNAVAILABLE if answer.is_server_error else ErrorCode.INVALID
-    request = answer.request
-    raise LogitsError(code, f"{request.method} {request.url.path} answered {answer.status_code}: {answer.text[:300]}")

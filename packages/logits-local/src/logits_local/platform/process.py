@@ -44,6 +44,7 @@ def start_daemon(data: DataDirectory, *, attached: bool, patience: float = 60.0)
         os.close(read_end)
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
     raise LogitsError(ErrorCode.UNAVAILABLE, f"the embedded cluster did not start:\n{tail(data.daemon_log)}")
 
 
