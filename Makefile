@@ -48,13 +48,38 @@ docs: setup ## regenerate the reference pages and the rendered charts
 bench: setup ## measure, and print the figures with their bounds
 	$(RUN) python bench/run.py
 
+bench-peers: setup ## install what the data path is measured against (root, for Debian's packages)
+	apt-get install -y -q --no-install-recommends nginx-light haproxy wrk
+	for peer in sglang-router==0.3.2 vllm-router==0.1.17 "litellm[proxy]"; do \
+		$(UV) venv -q --clear --python 3.11 .bench/$${peer%%[=[]*} && \
+		$(UV) pip install -q --python .bench/$${peer%%[=[]*}/bin/python "$$peer"; done
+
+bench-data-path: setup ## measure the proxies side by side and write docs/performance.md
+	$(RUN) python bench/data_path/run.py --write
+
+bench-endurance: setup ## long runs, large bodies, many streams and leaving clients, into docs/performance.md
+	$(RUN) python bench/data_path/endurance.py --write $(ARGS)
+
+bench-routing: setup ## simulate every router on every workload; writes docs/routing.md (under 20 minutes on two cores)
+	cd bench && $(abspath .venv)/bin/python -m routing.run $(ARGS)
+
+bench-gateway: setup ## measure the Gateway before a real API server, beside kubectl proxy; ARGS="--write" keeps the table
+	$(RUN) python tests/cluster/with_real_cluster.py python bench/gateway/run.py $(ARGS)
+
+bench-routing-engines: setup ## the same order of routers on four real llama.cpp engines; writes its table into docs/routing.md
+	cd bench && $(abspath .venv)/bin/python -m routing.engines
+
 images: setup ## build every app's image into OUTPUT (needs buildah)
 	$(RUN) python apps/build_images.py $(or $(OUTPUT),dist/images)
 
 vllm: setup ## the vLLM engine in an environment of its own, .vllm (DEVICE=cpu or cuda; large)
 	$(RUN) python apps/llm-server/engines/vllm/install.py .vllm --device $(or $(DEVICE),cpu)
 
+test-vllm: setup ## the wire suite on a real vLLM, on this machine's CPU; installs it into .vllm if need be
+	@test -x $${VLLM_ENVIRONMENT:-.vllm}/bin/vllm || $(MAKE) vllm
+	WIRE_ENGINE=vllm $(RUN) pytest -n0 --timeout 900 tests/wire $(ARGS)
+
 test-kubernetes: setup ## the whole chain on a real Kubernetes cluster
 	$(RUN) python tests/cluster/with_real_cluster.py pytest -n0 -m kubernetes $(ARGS)
 
-.PHONY: help setup up down test check lint fmt docs bench images vllm test-kubernetes
+.PHONY: help setup up down test check lint fmt docs bench bench-peers bench-data-path bench-endurance bench-gateway bench-routing bench-routing-engines images vllm test-vllm test-kubernetes

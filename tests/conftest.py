@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadGroupScheduling
 
 from platforms import either_platform, embedded, real
 
@@ -15,12 +18,25 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-PLATFORMS = {"embedded", "either_platform", "platform", "real"}
+# How long an example takes is the machine's business, not the code's.
+settings.register_profile("logits", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("logits")
+
+PLATFORMS = ("tests/cluster/", "tests/browser/")
 
 
-@pytest.hookimpl(tryfirst=True)  # before the scheduler reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a platform run one after the other, in one worker."""
-    for item in items:
-        if PLATFORMS & set(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group("platform"))
+class OnePlatformAtATime(LoadGroupScheduling):
+    """Spreads tests over the workers, but keeps all that use the platform in one.
+
+    `pytest.mark.xdist_group` would say the same, but pytest-xdist 3.8 can't group under pytest 9.2.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith("tests/wire/"):
+            return "wire"
+        return "platform" if nodeid.startswith(PLATFORMS) else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OnePlatformAtATime:
+    """Two platforms at once would fight for the ports and for the machine."""
+    return OnePlatformAtATime(config, log)

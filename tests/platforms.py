@@ -29,9 +29,11 @@ def real() -> Generator[Platform, None, None]:
         yield platform
 
 
+# Whichever test comes first waits for its platform; the real one's images are built first.
+EMBEDDED_SECONDS, REAL_SECONDS = 400, 1500
 CLUSTERS = [
-    pytest.param("embedded", marks=pytest.mark.cluster),
-    pytest.param("real", marks=pytest.mark.kubernetes),
+    pytest.param("embedded", marks=[pytest.mark.cluster, pytest.mark.timeout(EMBEDDED_SECONDS)]),
+    pytest.param("real", marks=[pytest.mark.kubernetes, pytest.mark.timeout(REAL_SECONDS)]),
 ]
 
 

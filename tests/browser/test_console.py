@@ -30,6 +30,7 @@ def test_enable_a_model_chat_and_see_the_audit_log(platform: Platform, page: Pag
     expect(answer).not_to_be_empty()
     expect(page.get_by_role("button", name="Stop")).to_be_hidden()
     assert "cluster" in answer.inner_text().lower() or "kubernetes" in answer.inner_text().lower()
+    expect(page.locator(".messages [data-route]")).to_contain_text("endpoint=logits-llm-logits-demo")
 
     page.get_by_role("link", name="Audit").click()
     expect(page.locator("tbody tr").first).to_be_visible()
@@ -47,7 +48,7 @@ def test_a_change_elsewhere_shows_by_itself(platform: Platform, page: Page) -> N
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["/", "/models", "/playground", "/code", "/audit"])
+@pytest.mark.parametrize("path", ["/", "/models", "/playground", "/code", "/keys", "/usage", "/audit"])
 def test_every_page_fits_a_narrow_screen(platform: Platform, page: Page, path: str, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": 320, "height": 640})

@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from cluster.under_test import Platform
-from logits_core.rollout import Release, SignedRelease
+from logits_core.rollout import Release
 from logits_local.nodes.images import Image, ImageCatalogue
 from logits_local.platform.cluster_settings import ClusterSettings
 from logits_local.platform.components import component_image
 from logits_local.platform.data_directory import DataDirectory
 from logits_local.platform.invented import InventedSecrets
+from logits_local.platform.release import release_desk
+from ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGITS = [sys.executable, "-m", "logits_client.cli"]
-
-
-def free_ports(count: int) -> int:
-    """The first of so many free ports in a row on this machine."""
-    for first in range(21000, 29000, count):
-        try:
-            for port in range(first, first + count):
-                with socket.create_server(("127.0.0.1", port)):
-                    pass
-        except OSError:
-            continue
-        return first
-    raise AssertionError("no free ports")
 
 
 @contextmanager
@@ -51,19 +39,32 @@ def embedded_platform() -> Generator[Platform, None, None]:
             assert up.returncode == 0, up.stdout + up.stderr
             platform = _connected(DataDirectory(root))
             # The tests wait for a roll-back: the default deadline is for people.
-            platform.kubectl("set", "env", "deployment/logits-gateway", "LOGITS_ROLLOUT_DEADLINE_SECONDS=15")
+            platform.apply(_patient_gateway(seconds=15))
             platform.kubectl("rollout", "status", "deployment/logits-gateway", "--timeout=90s")
             yield platform
         finally:
             subprocess.run([*LOGITS, "down", "--data-dir", str(root)], capture_output=True, timeout=120)
 
 
+def _patient_gateway(seconds: int) -> dict[str, Any]:
+    """What of the Gateway's Deployment says how long it waits for a Controller."""
+    container = {"name": "gateway", "env": [{"name": "LOGITS_ROLLOUT_DEADLINE_SECONDS", "value": str(seconds)}]}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "logits-gateway"},
+        "spec": {"template": {"spec": {"containers": [container]}}},
+    }
+
+
 def _connected(data: DataDirectory) -> Platform:
     invented = InventedSecrets.load(data.secrets)
     settings = ClusterSettings.load(data.cluster)
     assert settings is not None
-    envelope = SignedRelease.parse(json.loads((data.root / "release.json").read_text()))
-    release = Release.model_validate_json(envelope.payload_bytes())
+    desk = release_desk(data.root)
+    listed = desk.directory.targets()
+    assert listed is not None
+    (content,) = desk.directory.releases(listed[1]).values()
     return Platform(
         name="embedded",
         url=f"http://127.0.0.1:{settings.port}",
@@ -71,11 +72,10 @@ def _connected(data: DataDirectory) -> Platform:
         ops_api_url=f"http://127.0.0.1:{settings.ops_api_port}",
         operator_token=invented.operator_token,
         env_id=invented.env_id,
-        private_key=invented.private_key,
-        images=dict(release.images),
+        desk=desk,
+        images=dict(Release.parse(content).images),
         kubectl_command=[shutil.which("kubectl") or "kubectl", "--kubeconfig", str(data.root / "kubeconfig")],
         variant=_Variants(ImageCatalogue(data.images)),
-        counter=release.counter,
         storage=_ops_api_volume(data.root),
         facts={"password": invented.password},
     )

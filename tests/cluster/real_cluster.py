@@ -2,7 +2,8 @@
 
 - ``LOGITS_TEST_KUBECONFIG`` and ``LOGITS_TEST_LOAD``: any cluster with kubectl and helm at hand, one of
   whose nodes offers ``nvidia.com/gpu``, and the command that loads an image archive into it, such as
-  ``kind load image-archive``.
+  ``kind load image-archive``. With ``LOGITS_TEST_KUBE_AUDIT``, the file of its API server's own audit
+  log, that log is joined with the Gateway's.
 - ``CLUSTER``: a program with ``check``, ``up``, ``down``, ``env``, ``base``, ``load`` and ``gpus`` that
   runs a cluster of its own (default: ``../shared/cluster/cluster`` beside the checkout); ``make
   test-kubernetes`` starts it when no other cluster is given.
@@ -38,6 +39,14 @@ class RealCluster:
     load: list[str]
     path: str
     command: str
+
+    @property
+    def audit_log(self) -> Path | None:
+        """The API server's own audit log, where it is known."""
+        if self.command:
+            return self.kubeconfig.with_name("audit.log")
+        given = os.environ.get("LOGITS_TEST_KUBE_AUDIT")
+        return Path(given) if given else None
 
     @property
     def environment(self) -> dict[str, str]:

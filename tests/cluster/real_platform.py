@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from cluster.port_forward import PortForward, kubectl_for
 from cluster.real_cluster import ROOT, RealCluster, archive, build_images, start
-from cluster.under_test import CUSTOMER, VENDOR, Platform, eventually, raw_public_key
+from cluster.under_test import CUSTOMER, VENDOR, Platform, eventually
+from logits_local.platform.release import release_desk
 
 VERSION = "0.1.0"
 MODEL: dict[str, Any] = {
@@ -69,7 +69,9 @@ def _install(stack: ExitStack, cluster: RealCluster, images: dict[str, str]) -> 
         cluster.run("kubectl", "create", "namespace", namespace)
         cluster.run("kubectl", "label", "namespace", namespace, RESTRICTED)
     environment = {"name": "test", "envID": env_id, "envKey": env_key}
-    _install_vendor(cluster, images, operator, {"password": password, "environment": environment})
+    desk = release_desk(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="logits-keys-"))))
+    account = {"password": password, "environment": environment}
+    _install_vendor(cluster, images, operator, account, desk.ring.directory / "director.pem")
     kubectl = kubectl_for(cluster.kubeconfig, shutil.which("kubectl", path=cluster.path) or "kubectl")
     forwards = {
         name: PortForward(kubectl, namespace, f"logits-{name}", port)
@@ -88,11 +90,10 @@ def _install(stack: ExitStack, cluster: RealCluster, images: dict[str, str]) -> 
         ops_api_url=forwards["ops-api"].url,
         operator_token=operator,
         env_id=env_id,
-        private_key=Ed25519PrivateKey.generate(),
+        desk=desk,
         images=images,
         kubectl_command=kubectl,
         variant=_Variants(cluster),
-        counter=0,
         facts={"password": password},
     )
     platform.images = {name: ref for name, ref in images.items() if name not in ("accounts", "ops-api", "gateway")}
@@ -100,7 +101,9 @@ def _install(stack: ExitStack, cluster: RealCluster, images: dict[str, str]) -> 
     return platform
 
 
-def _install_vendor(cluster: RealCluster, images: dict[str, str], operator: str, account: dict[str, Any]) -> None:
+def _install_vendor(
+    cluster: RealCluster, images: dict[str, str], operator: str, account: dict[str, Any], director: Path
+) -> None:
     service = secrets.token_urlsafe(24)
     bootstrap = {"email": "you@logits.local", "organisation": "Test", **account}
     _helm(
@@ -116,12 +119,13 @@ def _install_vendor(cluster: RealCluster, images: dict[str, str], operator: str,
             "bootstrap": base64.b64encode(json.dumps(bootstrap).encode()).decode(),
             "developmentMailbox": "true",
         },
+        f"--set-file=directorKey={director}",
     )
 
 
 def _first_answer(cluster: RealCluster, platform: Platform, env_key: str, gateway: str) -> None:
     eventually(lambda: platform.operator("GET", f"/operator/v1/environments/{platform.env_id}").is_success, "Accounts")
-    platform.publish(VERSION, platform.images)
+    platform.release(VERSION, platform.images)
     began = time.monotonic()
     _helm(
         cluster,
@@ -132,7 +136,8 @@ def _first_answer(cluster: RealCluster, platform: Platform, env_key: str, gatewa
             "envKey": env_key,
             "image": gateway,
             "opsApi.url": f"http://logits-ops-api.{VENDOR}:8080",
-            "release.publicKeys[0]": raw_public_key(platform.private_key),
+            "release.roots.images": f"sha256:{platform.desk.directory.pins().images}",
+            "release.roots.director": f"sha256:{platform.desk.directory.pins().director}",
             "rolloutDeadlineSeconds": "20",
         },
     )
@@ -150,10 +155,10 @@ def _create(platform: Platform, plural: str, name: str, spec: dict[str, Any]) ->
     assert answer.status_code in (201, 409), answer.text
 
 
-def _helm(cluster: RealCluster, release: str, namespace: str, values: dict[str, str]) -> None:
+def _helm(cluster: RealCluster, release: str, namespace: str, values: dict[str, str], *more: str) -> None:
     chart = ROOT / "helm" / ("vendor" if namespace == VENDOR else "gateway")
     settings = [argument for key, value in values.items() for argument in ("--set", f"{key}={value}")]
-    cluster.run("helm", "install", release, str(chart), "--namespace", namespace, *settings)
+    cluster.run("helm", "install", release, str(chart), "--namespace", namespace, *settings, *more)
 
 
 class _Variants:

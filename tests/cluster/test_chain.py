@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import secrets
 import threading
+from pathlib import Path
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from openai import OpenAI
 
 from cluster.under_test import VENDOR, Platform, eventually
-
-pytestmark = pytest.mark.timeout(400)
+from logits_local.platform.release import release_desk
 
 
 def test_a_completion_answers_in_sensible_words(platform: Platform) -> None:
@@ -64,7 +63,18 @@ def test_a_canary_in_a_prompt_reaches_no_log_that_leaves(platform: Platform) -> 
     assert platform.ask(f"Please repeat {canary}", max_tokens=16).status_code == 200
     platform.ask(f"{canary}", model=canary)
     httpx.get(f"{platform.url}/entities/{canary}", timeout=10, trust_env=False)
-    httpx.get(f"{platform.url}/{canary}?q={canary}", timeout=10, trust_env=False)
+    headers = {"x-request-id": canary, "authorization": f"Bearer {canary}", "user-agent": canary, "x-canary": canary}
+    httpx.get(f"{platform.url}/{canary}?q={canary}", headers=headers, timeout=10, trust_env=False)
+    streamed = {
+        "model": "logits-demo",
+        "stream": True,
+        "max_tokens": 8,
+        "user": canary,
+        "messages": [{"role": "system", "content": canary}, {"role": "user", "content": canary}],
+    }
+    chat = f"{platform.url}/api/v1/chat/completions"
+    assert httpx.post(chat, json=streamed, headers=headers, timeout=60, trust_env=False).status_code == 200
+    assert httpx.post(chat, content=f'{{"model": "{canary}', timeout=10, trust_env=False).status_code == 400
     # Only what was collected after the canary was sent proves anything, so wait for newer samples.
     before = platform.environment()["metricSamples"]
     eventually(lambda: platform.environment()["metricSamples"] > before, "newer samples", seconds=120)
@@ -177,7 +187,7 @@ def _came_back(platform: Platform, component: str, before: dict[str, int]) -> bo
 
 def test_the_stopped_ops_api_is_never_noticed_and_logs_arrive_afterwards(platform: Platform) -> None:
     before = platform.environment()["logRecords"]
-    platform.kubectl("scale", "deployment/logits-ops-api", "--replicas=0", namespace=VENDOR)
+    platform.scale("logits-ops-api", 0, namespace=VENDOR)
     eventually(lambda: not platform.pods("ops-api", VENDOR), "the Ops API to stop")
     for _ in range(5):
         assert platform.answers()
@@ -185,7 +195,7 @@ def test_the_stopped_ops_api_is_never_noticed_and_logs_arrive_afterwards(platfor
     eventually(lambda: platform.stage() == "Disabled", "the model to stop without the Ops API")
     platform.switch(True)
     eventually(lambda: platform.stage() == "Ready", "the model to return without the Ops API")
-    platform.kubectl("scale", "deployment/logits-ops-api", "--replicas=1", namespace=VENDOR)
+    platform.scale("logits-ops-api", 1, namespace=VENDOR)
     eventually(lambda: platform.environment()["logRecords"] > before, "the logs to arrive", seconds=150)
 
 
@@ -202,7 +212,7 @@ def _console_says(platform: Platform, text: str) -> bool:
 def test_a_new_controller_version_rolls_out(platform: Platform) -> None:
     image = platform.variant("controller", "0.1.1")
     platform.images = {**platform.images, "controller": image}
-    platform.publish("0.1.1", platform.images)
+    platform.release("0.1.1", platform.images)
     eventually(lambda: _controller_image(platform) == image, "the new image", seconds=120)
     eventually(lambda: '"running":{"version":"0.1.1"' in _compact(platform.environment()), "Ready", seconds=120)
     assert platform.answers()
@@ -211,7 +221,7 @@ def test_a_new_controller_version_rolls_out(platform: Platform) -> None:
 def test_a_controller_that_never_becomes_ready_is_rolled_back(platform: Platform) -> None:
     good = _controller_image(platform)
     bad = platform.variant("controller", "0.1.2", never_ready=True)
-    platform.publish("0.1.2", {**platform.images, "controller": bad})
+    platform.release("0.1.2", {**platform.images, "controller": bad})
     eventually(lambda: _controller_image(platform) == bad, "the bad image to be tried", seconds=120)
     eventually(lambda: _controller_image(platform) == good, "the good image to return", seconds=150)
     eventually(lambda: "RolledBack" in _compact(platform.environment()), "the Ops API to know", seconds=120)
@@ -219,14 +229,37 @@ def test_a_controller_that_never_becomes_ready_is_rolled_back(platform: Platform
     assert platform.answers()
 
 
-def test_a_wrongly_signed_release_is_refused(platform: Platform) -> None:
+def test_a_stolen_ops_api_cannot_run_what_the_offline_keys_never_signed(platform: Platform) -> None:
+    """Whoever has the Ops API's store and its online key still gets no image of their own to run."""
     good = _controller_image(platform)
-    platform.publish("0.1.3", platform.images, key=Ed25519PrivateKey.generate())
+    evil = json.dumps(
+        {
+            "schema": "logits.release/v1",
+            "version": "0.1.3",
+            "counter": 99,
+            "issuedAt": "2026-01-01T00:00:00Z",
+            "images": {**platform.images, "controller": platform.variant("controller", "0.1.3")},
+        }
+    )
+    platform.tamper_with_ops_api(
+        "INSERT INTO releases (version, counter, content, digest, published_at, recalled) VALUES (?, 99, ?, '', 0, 0)",
+        "0.1.3",
+        evil,
+    )
+    platform.tamper_with_ops_api("UPDATE environments SET desired_version = ?", "0.1.3")
     eventually(lambda: "Refused" in _compact(platform.environment()), "the refusal to be reported", seconds=120)
+    eventually(lambda: "offline keys don't allow" in _compact(platform.environment()), "the reason")
     eventually(lambda: _console_says(platform, "Refused"), "the Console to show it")
     assert _controller_image(platform) == good
-    platform.publish("0.1.4", platform.images)
+    platform.release("0.1.4", platform.images)
     eventually(lambda: '"running":{"version":"0.1.4"' in _compact(platform.environment()), "recovery", seconds=120)
+
+
+def test_a_strangers_signature_gets_nowhere(platform: Platform, tmp_path: Path) -> None:
+    stranger = release_desk(tmp_path)
+    answer = platform.publish("0.1.5", platform.images, desk=stranger)
+    assert answer.status_code in (409, 422), answer.text
+    assert "0.1.5" not in platform.operator("GET", "/operator/v1/releases").text
 
 
 def _compact(value: object) -> str:
@@ -241,3 +274,4 @@ def test_the_audit_log_verifies(platform: Platform) -> None:
     run = CliRunner().invoke(audit, ["verify", "--url", platform.url])
     assert run.exit_code == 0, run.output
     assert "entries hold" in run.output
+    assert "BROKEN" not in run.output

@@ -8,8 +8,9 @@ import uuid
 import pytest
 
 from cluster.under_test import CUSTOMER, Platform, eventually
+from platforms import REAL_SECONDS
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(REAL_SECONDS)]
 
 CALLER = """
 import json, urllib.request

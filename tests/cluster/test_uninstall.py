@@ -8,8 +8,9 @@ import pytest
 
 from cluster import real_cluster
 from cluster.under_test import CUSTOMER, Platform, eventually
+from platforms import REAL_SECONDS
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(REAL_SECONDS)]
 
 FIRST_ANSWER_SECONDS = 60
 EVERY_NAMESPACE = {"configmap/kube-root-ca.crt", "serviceaccount/default"}

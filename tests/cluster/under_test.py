@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+import msgspec
 
-from logits_core.rollout import Release, sign
+from logits_release.desk import NewRelease, ReleaseDesk
 
 CUSTOMER = "logits"
 VENDOR = "logits-vendor"
@@ -42,11 +41,10 @@ class Platform:
         ops_api_url: the Ops API.
         operator_token: the vendor's operator.
         env_id: the environment.
-        private_key: signs releases that the Gateway trusts.
+        desk: signs releases that the Gateway trusts.
         images: component -> reference of the first release.
         kubectl_command: kubectl with its kubeconfig.
         variant: makes further images.
-        counter: of the newest published release.
         storage: directory that holds the vendor's volumes, where the test can read it.
         facts: figures and words worth printing.
     """
@@ -57,11 +55,10 @@ class Platform:
     ops_api_url: str
     operator_token: str
     env_id: str
-    private_key: Ed25519PrivateKey
+    desk: ReleaseDesk
     images: dict[str, str]
     kubectl_command: list[str]
     variant: Variants
-    counter: int = 1
     storage: Path | None = None
     facts: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -78,9 +75,15 @@ class Platform:
 
     def apply(self, manifest: dict[str, Any], namespace: str = CUSTOMER) -> None:
         """Create or change an object."""
-        command = [*self.kubectl_command, "-n", namespace, "apply", "-f", "-"]
+        apply = ["apply", "--server-side", "--force-conflicts", "--validate=false", "-f", "-"]
+        command = [*self.kubectl_command, "-n", namespace, *apply]
         run = subprocess.run(command, input=json.dumps(manifest), capture_output=True, text=True, timeout=60)
         assert run.returncode == 0, run.stderr
+
+    def scale(self, deployment: str, replicas: int, namespace: str = CUSTOMER) -> None:
+        """Ask for that many pods."""
+        patch = json.dumps({"spec": {"replicas": replicas}})
+        self.kubectl("patch", "deployment", deployment, "--type=merge", "-p", patch, namespace=namespace)
 
     def pods(self, component: str, namespace: str = CUSTOMER) -> list[dict[str, Any]]:
         """The pods of a component that aren't leaving."""
@@ -110,18 +113,25 @@ class Platform:
         headers = {"authorization": f"Bearer {self.operator_token}"}
         return httpx.request(method, self.ops_api_url + path, json=body, headers=headers, timeout=10, trust_env=False)
 
-    def publish(
-        self, version: str, images: dict[str, str], *, key: Ed25519PrivateKey | None = None, desire: bool = True
-    ) -> None:
-        """Publish a release, signed by the trusted key unless another is given, and desire it."""
-        self.counter += 1
-        release = Release.make(version=version, counter=self.counter, issued_at=datetime.now(UTC), images=images)
-        answer = self.operator("POST", "/operator/v1/releases", sign(release, key or self.private_key).document())
+    def publish(self, version: str, images: dict[str, str], *, desk: ReleaseDesk | None = None) -> httpx.Response:
+        """Publish a release, signed by the vendor's offline keys unless another desk is given."""
+        signing = desk or self.desk
+        signing.draft_release(NewRelease(version, images))
+        assert not signing.sign(signing.ring.names())
+        content = msgspec.json.encode(signing.directory.publication())
+        return self.operator("POST", "/operator/v1/releases", json.loads(content))
+
+    def desire(self, version: str, reason: str = "") -> None:
+        """Let the environment want a published release."""
+        path = f"/operator/v1/environments/{self.env_id}/desired"
+        answer = self.operator("PUT", path, {"version": version, "reason": reason})
         assert answer.is_success, answer.text
-        if desire:
-            path = f"/operator/v1/environments/{self.env_id}/desired"
-            answer = self.operator("PUT", path, {"version": version})
-            assert answer.is_success, answer.text
+
+    def release(self, version: str, images: dict[str, str]) -> None:
+        """Publish a release and desire it."""
+        answer = self.publish(version, images)
+        assert answer.is_success, answer.text
+        self.desire(version)
 
     def environment(self) -> dict[str, Any]:
         """What the Ops API knows of the environment."""
@@ -141,6 +151,19 @@ class Platform:
         return "True" in self.kubectl(
             "exec", "deploy/logits-ops-api", "--", "python3", "-c", code, text, namespace=VENDOR
         )
+
+    def tamper_with_ops_api(self, statement: str, *values: str) -> None:
+        """Run SQL on the store of the Ops API, as somebody who stole it would."""
+        code = (
+            "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=30); "
+            "c.execute(sys.argv[2], sys.argv[3:]); c.commit()"
+        )
+        if self.storage is not None:
+            (path,) = self.storage.rglob("ops-api.db")
+            subprocess.run([sys.executable, "-c", code, str(path), statement, *values], check=True, timeout=60)
+            return
+        inside = ["python3", "-c", code, "/var/lib/logits/ops-api.db", statement, *values]
+        self.kubectl("exec", "deploy/logits-ops-api", "--", *inside, namespace=VENDOR)
 
     # -- the customer
 
@@ -204,8 +227,3 @@ def _kill_processes(marker: str) -> bool:
         except OSError:
             continue
     return killed
-
-
-def raw_public_key(key: Ed25519PrivateKey) -> str:
-    """Base64 of the raw public key, as the chart takes it."""
-    return base64.b64encode(key.public_key().public_bytes_raw()).decode()

@@ -28,6 +28,7 @@ def main(command: list[str]) -> int:
             **cluster.environment,
             "LOGITS_TEST_KUBECONFIG": str(cluster.kubeconfig),
             "LOGITS_TEST_LOAD": shlex.join(cluster.load),
+            "LOGITS_TEST_KUBE_AUDIT": str(cluster.audit_log or ""),
         }
         return subprocess.run(command, env=environment, check=False).returncode
     finally:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import base64
+import json
 import os
 import socket
 import ssl
+import time
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,35 +20,28 @@ import httpx
 import pytest
 import uvicorn
 import yaml
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from logits_core.rollout import Release, SignedRelease, sign
+from logits_client.verify import Report, Trust, read_checkpoint, read_entries, read_key, verify
+from logits_core.rollout import Offer
 from logits_gateway.app import create_app
 from logits_gateway.settings import Settings
-from logits_local.api import ApiServer
 from logits_shell.kubernetes import (
-    CLUSTER_ROLE_BINDINGS,
-    CLUSTER_ROLES,
     DEPLOYMENTS,
-    NAMESPACES,
-    PERSISTENT_VOLUME_CLAIMS,
     PODS,
-    REPLICA_SETS,
     SERVICE_ACCOUNTS,
     ClusterAccess,
     KubernetesClient,
-    KubernetesError,
-    NoCredentials,
-    StaticToken,
     TokenFile,
     resource_of,
-    trust,
 )
+from logits_shell.relay import strict_protocol
 from logits_shell.serve import WaitingServer
 from logits_shell.telemetry import Telemetry
+from simulators.gateway_clusters import NAMESPACE, Cluster, embedded_cluster, real_cluster
 from simulators.ops_api import ENVIRONMENT, KEY, SimulatedOpsApi
+from simulators.vendor_desk import VendorDesk, copied
 
-NAMESPACE = "logits"
+Between = Callable[[ClusterAccess], AbstractAsyncContextManager[ClusterAccess]]
 CHART = Path(__file__).parents[2] / "helm/gateway/static.yaml"
 REAL = "LOGITS_TEST_KUBECONFIG"
 _WITH_REAL = ["embedded", pytest.param("real", marks=pytest.mark.kubernetes)]
@@ -61,24 +55,20 @@ def image(component: str, version: str) -> str:
     return f"localhost/logits/{component}@sha256:{(component + version).encode().hex():0<64.64}"
 
 
-def release(counter: int, version: str = "") -> Release:
-    """A release of all components."""
-    version = version or f"0.{counter}.0"
-    return Release.make(
-        version=version,
-        counter=counter,
-        issued_at=datetime(2026, 1, 1, tzinfo=UTC),
-        images={component: image(component, version) for component in COMPONENTS},
-    )
+def images_of(version: str) -> dict[str, str]:
+    """Images of all components."""
+    return {component: image(component, version) for component in COMPONENTS}
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """An API server: where it is, whom to trust, and an administrator's client."""
+def _vendor() -> VendorDesk:
+    """A vendor who has released 0.1.0 to 0.4.0, with counters 1 to 4."""
+    vendor = VendorDesk.begin(clock=lambda: datetime.now(UTC))
+    for number in range(1, 5):
+        vendor.release(f"0.{number}.0", images_of(f"0.{number}.0"))
+    return vendor
 
-    url: str
-    verify: ssl.SSLContext
-    admin: KubernetesClient
+
+VENDOR = _vendor()
 
 
 @dataclass
@@ -89,7 +79,9 @@ class Site:
         url: the Gateway's base URL.
         admin: a client of the API server with all rights.
         ops: the simulated Ops API.
+        vendor: signs what the Ops API offers.
         audit: audit lines as they were printed.
+        secure_url: the Gateway's base URL with TLS.
         data: the Gateway's volume.
     """
 
@@ -97,12 +89,14 @@ class Site:
     admin: KubernetesClient
     ops: SimulatedOpsApi
     cluster: Cluster
-    key: Ed25519PrivateKey
+    vendor: VendorDesk
     data: Path
     audit: list[bytes] = field(default_factory=list[bytes])
+    secure_url: str = ""
 
-    def signed(self, counter: int) -> SignedRelease:
-        return sign(release(counter), self.key)
+    def signed(self, counter: int, *, reason: str = "") -> Offer:
+        """What the Ops API offers for the release with this counter."""
+        return self.vendor.offer(f"0.{counter}.0", environment=ENVIRONMENT, reason=reason)
 
     async def pod(self, name: str, component: str, *, account: str = "logits-component") -> dict[str, Any]:
         """Create a pod of a component, as its Deployment would."""
@@ -137,6 +131,16 @@ class Site:
     def client(self, token: str | None) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {token}"} if token is not None else {}
         return httpx.AsyncClient(base_url=self.url, headers=headers, trust_env=False, timeout=20)
+
+    def verified(self) -> Report:
+        """What the offline verifier says of the log on the volume, as far as it is signed."""
+        place = self.data / "audit/0001"
+        checkpoint = read_checkpoint((place / "checkpoint").read_text())
+        return verify(checkpoint, read_entries(place, checkpoint.size), Trust(read_key(self.log_key())))
+
+    def log_key(self) -> str:
+        """The log's key, as the first record in the Pod's own log tells it."""
+        return json.loads(self.audit[0])["event"]["annotations"]["logits.ai/key"]
 
     async def ready_controller(self, *, ready: bool = True) -> None:
         """Write the status that a Deployment controller would for the Controller's Deployment."""
@@ -213,89 +217,66 @@ def manifests(variables: dict[str, str]) -> list[dict[str, Any]]:
 
 @asynccontextmanager
 async def gateway_site(
-    directory: Path, *, deadline: float = 120.0, kubeconfig: Path | None = None
+    directory: Path,
+    *,
+    deadline: float = 120.0,
+    kubeconfig: Path | None = None,
+    max_watches: int = 1000,
+    clock: Callable[[], float] = time.time,
+    between: Between = nullcontext,
+    ops_api: str = "",
+    vendor: VendorDesk | None = None,
 ) -> AsyncGenerator[Site, None]:
-    """A cluster with the chart applied, a simulated Ops API, and a Gateway that serves."""
-    key, ops = Ed25519PrivateKey.generate(), SimulatedOpsApi()
-    source = _real(kubeconfig, directory) if kubeconfig else _embedded(directory / "cluster")
+    """A cluster with the chart applied, a Gateway that serves, and a simulated Ops API unless a real one is named.
+
+    Args:
+        directory: for all that the site keeps.
+        deadline: seconds for a new Controller.
+        kubeconfig: of a real cluster; the embedded API server without.
+        max_watches: that the Gateway keeps open.
+        clock: the Gateway's.
+        between: gets the Gateway's access to the API server and yields what the Gateway is given.
+        ops_api: URL of a real Ops API.
+        vendor: signs what is offered.
+    """
+    ops = SimulatedOpsApi()
+    source = real_cluster(kubeconfig, directory) if kubeconfig else embedded_cluster(directory / "cluster")
     async with served(ops) as ops_url, source as cluster:
         await _install(cluster.admin)
-        site = Site("", cluster.admin, ops, cluster, key, directory / "volume")
-        async with _gateway(site, directory, ops_url, deadline):
+        site = Site("", cluster.admin, ops, cluster, vendor or copied(VENDOR), directory / "volume")
+        changes = {"ops_api_url": ops_api or ops_url, "rollout_deadline_seconds": deadline, "max_watches": max_watches}
+        async with _gateway(site, directory, changes, clock, between):
             yield site
             ops.close()
 
 
 @asynccontextmanager
-async def _embedded(directory: Path) -> AsyncGenerator[Cluster, None]:
-    server = ApiServer(directory)
-    started = anyio.Event()
-    async with anyio.create_task_group() as group:
-        group.start_soon(server.serve, started.set)
-        await started.wait()
-        verify = trust(server.ca_certificate)
-        async with KubernetesClient(server.url, StaticToken(server.admin_token), verify=verify) as admin:
-            yield Cluster(server.url, verify, admin)
-        group.cancel_scope.cancel()
-
-
-@asynccontextmanager
-async def _real(kubeconfig: Path, directory: Path) -> AsyncGenerator[Cluster, None]:
-    """The cluster that a kubeconfig with embedded certificates names; its namespace logits is made anew."""
-    config = yaml.safe_load(kubeconfig.read_text())
-    place, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-    for name, encoded in (
-        ("ca", place["certificate-authority-data"]),
-        ("certificate", user["client-certificate-data"]),
-        ("key", user["client-key-data"]),
-    ):
-        (directory / name).write_bytes(base64.b64decode(encoded))
-    own = trust(directory / "ca")
-    own.load_cert_chain(directory / "certificate", directory / "key")
-    async with KubernetesClient(place["server"], NoCredentials(), verify=own) as admin:
-        await admin.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
-        try:
-            yield Cluster(place["server"], trust(directory / "ca"), admin)
-        finally:
-            await _gone(admin)
-
-
-async def _gone(admin: KubernetesClient) -> None:
-    for resource in (CLUSTER_ROLES, CLUSTER_ROLE_BINDINGS):
-        with suppress(KubernetesError):  # the chart wasn't applied
-            await admin.delete(resource, f"logits-gateway-{NAMESPACE}")
-    # A namespace lingers, for half of what its pods may take to end and for each look at what is left, unless
-    # what goes slowly is gone before: pods, in which no container ever ran here, and volumes.
-    for resource in (DEPLOYMENTS, REPLICA_SETS, PODS, PERSISTENT_VOLUME_CLAIMS):
-        for item in (await admin.list(resource, namespace=NAMESPACE)).items:
-            with suppress(KubernetesError):  # gone with its owner
-                await admin.delete(resource, item["metadata"]["name"], namespace=NAMESPACE, grace_seconds=0)
-    await admin.delete(NAMESPACES, NAMESPACE)
-    with anyio.fail_after(60):
-        while (await admin.list(NAMESPACES, field_selector=f"metadata.name={NAMESPACE}")).items:
-            await anyio.sleep(0.1)
-
-
-@asynccontextmanager
-async def served(app: Any, listener: socket.socket | None = None) -> AsyncGenerator[str, None]:
+async def served(
+    app: Any,
+    listener: socket.socket | None = None,
+    protocol: Any = "httptools",
+    tls: ssl.SSLContext | None = None,
+) -> AsyncGenerator[str, None]:
     """Serve an ASGI app inside the block; yields its base URL."""
     with listener or socket.create_server(("127.0.0.1", 0)) as bound:
-        server = WaitingServer(
-            uvicorn.Config(
-                app,
-                http="httptools",
-                log_config=None,
-                access_log=False,
-                loop="none",
-                ws="none",
-                lifespan="off",
-                timeout_graceful_shutdown=1,
-            )
+        config = uvicorn.Config(
+            app,
+            http=protocol or strict_protocol(),
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            loop="none",
+            ws="none",
+            lifespan="off",
+            timeout_graceful_shutdown=1,
         )
+        config.load()
+        config.ssl = tls
+        server = WaitingServer(config)
         async with anyio.create_task_group() as group:
             group.start_soon(server.serve, [bound])
             try:
-                yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+                yield f"http{'s' if tls else ''}://127.0.0.1:{bound.getsockname()[1]}"
             finally:
                 server.stop()
 
@@ -306,7 +287,8 @@ async def _install(admin: KubernetesClient) -> None:
         "ENV_KEY": KEY,
         "GATEWAY_IMAGE": image("gateway", "0.1.0"),
         "OPS_API_URL": "http://127.0.0.1:1",
-        "RELEASE_PUBLIC_KEYS": "unused",
+        "IMAGES_ROOT": "unused",
+        "DIRECTOR_ROOT": "unused",
     }
     for manifest in manifests(variables):
         if manifest["kind"] == "Deployment":
@@ -323,8 +305,10 @@ async def _credentials(site: Site, directory: Path) -> ClusterAccess:
 
 
 @asynccontextmanager
-async def _gateway(site: Site, directory: Path, ops_url: str, deadline: float) -> AsyncGenerator[None, None]:
-    access = await _credentials(site, directory / "credentials")
+async def _gateway(
+    site: Site, directory: Path, changes: dict[str, Any], clock: Callable[[], float], between: Between
+) -> AsyncGenerator[None, None]:
+    own = await _credentials(site, directory / "credentials")
     listener = socket.create_server(("127.0.0.1", 0))
     settings = Settings.model_validate(
         {
@@ -333,21 +317,27 @@ async def _gateway(site: Site, directory: Path, ops_url: str, deadline: float) -
             "namespace": NAMESPACE,
             "env_id": ENVIRONMENT,
             "env_key": KEY,
-            "ops_api_url": ops_url,
-            "release_public_keys": base64.b64encode(site.key.public_key().public_bytes_raw()).decode(),
+            "images_root": f"sha256:{site.vendor.pins.images}",
+            "director_root": f"sha256:{site.vendor.pins.director}",
             "data_directory": site.data,
-            "rollout_deadline_seconds": deadline,
         }
+        | changes
     )
     telemetry = Telemetry.create("gateway", settings)
-    gateway = create_app(settings, telemetry, access, audit_output=site.audit.append)
-    await gateway.begin()
-    async with served(gateway.asgi, listener) as site.url, anyio.create_task_group() as group:
-        for task in gateway.background:
-            group.start_soon(task)
-        with anyio.fail_after(20):
-            while not telemetry.health.ready:
-                await anyio.sleep(0.01)
-        yield
-        group.cancel_scope.cancel()
-    await gateway.close()
+    async with between(own) as access:
+        gateway = create_app(settings, telemetry, access, clock=clock, audit_output=site.audit.append)
+        await gateway.begin()
+        assert gateway.secured is not None
+        async with (
+            served(gateway.asgi, listener, gateway.protocol) as site.url,
+            served(gateway.asgi, None, gateway.protocol, gateway.secured.tls) as site.secure_url,
+            anyio.create_task_group() as group,
+        ):
+            for task in gateway.background:
+                group.start_soon(task)
+            with anyio.fail_after(20):
+                while not telemetry.health.ready:
+                    await anyio.sleep(0.01)
+            yield
+            group.cancel_scope.cancel()
+        await gateway.close()

@@ -6,10 +6,12 @@ import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs
 
 import anyio
+import msgspec
 
-from logits_core.rollout import SignedRelease
+from logits_core.rollout import Offer
 
 ENVIRONMENT = "123e4567-e89b-42d3-a456-426614174000"
 KEY = "abcdefgh.ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
@@ -18,7 +20,7 @@ KEY = "abcdefgh.ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 class SimulatedOpsApi:
     """An ASGI app that answers for one environment and remembers what it was told.
 
-    Set ``away`` and every call is answered with 503; set ``release`` through ``want``.
+    Set ``away`` and every call is answered with 503; set the offer through ``want``.
     """
 
     def __init__(self) -> None:
@@ -27,11 +29,12 @@ class SimulatedOpsApi:
         self.reports: list[dict[str, Any]] = []
         self.batches: dict[str, bytes] = {}
         self.requests: list[tuple[str, str]] = []
-        self._release: dict[str, Any] | None = None
+        self._offer: Offer | bytes = Offer()
         self._news = anyio.Event()
 
-    def want(self, release: SignedRelease | dict[str, Any] | None) -> None:
-        self._release = release.document() if isinstance(release, SignedRelease) else release
+    def want(self, offer: Offer | bytes) -> None:
+        """Answer with this from now on, word for word if it is bytes."""
+        self._offer = offer
         self.ring()
 
     def close(self) -> None:
@@ -60,7 +63,7 @@ class SimulatedOpsApi:
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         self.requests.append((scope["method"], scope["path"]))
         status, answer, extra = await self._answer(scope, headers, body)
-        content = json.dumps(answer).encode() if answer is not None else b""
+        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode() if answer is not None else b""
         await send({"type": "http.response.start", "status": status, "headers": extra})
         await send({"type": "http.response.body", "body": content})
 
@@ -85,7 +88,7 @@ class SimulatedOpsApi:
         return 200, {"environment": ENVIRONMENT}, []
 
     async def _desired(self, scope: Any, headers: dict[str, str]) -> tuple[int, Any, Any]:
-        wait = float(scope["query_string"].decode().removeprefix("wait="))
+        wait = float(parse_qs(scope["query_string"].decode())["wait"][0])
         if headers.get("if-none-match") == self._etag():
             with anyio.move_on_after(wait):
                 while headers.get("if-none-match") == self._etag() and not self.away:
@@ -93,7 +96,10 @@ class SimulatedOpsApi:
         etag = self._etag()
         unchanged = headers.get("if-none-match") == etag
         extra = [(b"etag", etag.encode())]
-        return (304, None, extra) if unchanged else (200, {"release": self._release}, extra)
+        return (304, None, extra) if unchanged else (200, self._content(), extra)
+
+    def _content(self) -> bytes:
+        return self._offer if isinstance(self._offer, bytes) else msgspec.json.encode(self._offer)
 
     def _etag(self) -> str:
-        return '"' + hashlib.sha256(json.dumps(self._release).encode()).hexdigest()[:16] + '"'
+        return '"' + hashlib.sha256(self._content()).hexdigest()[:16] + '"'

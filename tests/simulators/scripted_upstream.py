@@ -129,10 +129,10 @@ class ScriptedUpstream:
 
 
 @asynccontextmanager
-async def scripted_upstream(script: Script) -> AsyncGenerator[ScriptedUpstream]:
-    """Serve `script` inside the block."""
+async def scripted_upstream(script: Script, *, port: int = 0) -> AsyncGenerator[ScriptedUpstream]:
+    """Serve `script` inside the block, at a free port unless one is given."""
     upstream = ScriptedUpstream(script)
-    server = await asyncio.start_server(upstream.serve, upstream.host, 0)
+    server = await asyncio.start_server(upstream.serve, upstream.host, port)
     upstream.port = server.sockets[0].getsockname()[1]
     try:
         yield upstream

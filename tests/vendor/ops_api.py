@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 from backports import zstd
 from prometheus_client import CollectorRegistry
 
@@ -20,10 +21,14 @@ from live_server import live
 from logits_ops_api.app import OpsApi, create_app
 from logits_ops_api.settings import Settings
 from logits_shell.telemetry import Telemetry
+from simulators.vendor_desk import VendorDesk, copied
 
 ENVIRONMENT = "6f6f2b1e-9a39-4a36-9d0a-5d2f4a3a7b11"
 KEY = "abcdefgh.0123456789abcdefghijklmnopqrstuv"
 OPERATOR = "operator-token"
+DESK = VendorDesk.begin(clock=lambda: datetime.fromtimestamp(1_800_000_000, UTC))
+"""One vendor for all tests: its ceremony takes a while."""
+DIRECTOR = (DESK.desk.ring.directory / "director.pem").read_text()
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """A bare context: everything here is plain http, and loading certificate authorities takes time."""
 SERVICE = "service-token-of-accounts"
@@ -56,6 +61,7 @@ class Caller:
     gateway: httpx.AsyncClient
     nobody: httpx.AsyncClient
     environment: str = ENVIRONMENT
+    desk: VendorDesk = field(default_factory=lambda: copied(DESK))
     path: str = field(default=f"/v1/environments/{ENVIRONMENT}")
 
     def metric(self, name: str) -> float:
@@ -65,6 +71,14 @@ class Caller:
     async def announce(self, environment: str = ENVIRONMENT, key: str = KEY) -> httpx.Response:
         document = {"name": "Production", "keyId": key[:8], "keySha256": sha256(key)}
         return await self.service.put(f"/internal/v1/environments/{environment}", json=document)
+
+    async def publish(self, *versions: str, desk: VendorDesk | None = None) -> httpx.Response:
+        """Publish releases of these versions, signed by the vendor of a test."""
+        vendor = desk or self.desk
+        for version in versions:
+            vendor.release(version)
+        content = msgspec.json.encode(vendor.desk.directory.publication())
+        return await self.operator.post("/operator/v1/releases", content=content)
 
     async def send(self, kind: str, plain: bytes, **changes: Any) -> httpx.Response:
         headers = {
@@ -85,21 +99,10 @@ def settings(folder: Path, **changes: Any) -> Settings:
         "data_directory": str(folder),
         "operator_token_sha256": sha256(OPERATOR),
         "service_token_sha256": sha256(SERVICE),
+        "director_key": DIRECTOR,
         **changes,
     }
     return Settings.model_validate(values)
-
-
-def release(version: str = "0.1.0", counter: int = 1, *, digit: str = "a") -> dict[str, Any]:
-    payload = {
-        "schema": "logits.release/v1",
-        "version": version,
-        "counter": counter,
-        "issuedAt": "2026-11-23T00:00:00Z",
-        "images": {"controller": "logits/controller@sha256:" + digit * 64},
-    }
-    encoded = base64.b64encode(json.dumps(payload).encode()).decode()
-    return {"payload": encoded, "signatures": [{"keyid": "0" * 16, "sig": "c2ln"}]}
 
 
 def record(sequence: int, **changes: Any) -> dict[str, Any]:

@@ -13,7 +13,6 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from vendor import ops_api
 from vendor.accounts import Browser, Vendor, organisation_of, running, shown
 
 pytestmark = pytest.mark.anyio
@@ -136,7 +135,7 @@ async def test_the_checklist_turns_green_live(vendor: Vendor) -> None:
     environment, key = await _create(browser)
     gateway = await vendor.announced(environment, key)
     post = gateway.gateway.post
-    await vendor.ops.operator.post("/operator/v1/releases", json=ops_api.release())
+    await vendor.ops.publish("0.1.0")
     with anyio.fail_after(30):
         async with _events(browser, environment) as events:
             rows = await _until(events, "gateway", "waiting")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,52 +11,14 @@ import httpx
 import msgspec
 import pytest
 
-from live_server import live
-from logits_console.app import create_app, open_world
-from logits_console.settings import Settings
-from logits_shell.entities import EntityClient
-from logits_shell.settings import from_env
-from logits_shell.telemetry import Telemetry
-from running_entity_db import starter
-from simulators.gateway_pages import gateway_pages
+from apps.console.conftest import SAME_SITE, Console
+from logits_client.verify import Trust, read_checkpoint, read_key, split_bundle, verify
+from simulators.gateway_pages import REPORT
 
 pytestmark = pytest.mark.anyio
-SAME_SITE = {"sec-fetch-site": "same-origin"}
-MODEL = {"displayName": "Demo", "engine": "llamacpp", "source": "demo.gguf"}
 
 
-@pytest.fixture
-async def console(tmp_path: Path) -> AsyncGenerator[tuple[httpx.AsyncClient, EntityClient], None]:
-    """A Console with one model in its catalogue and one deployment."""
-    token = tmp_path / "token"
-    token.write_text("console-token")
-    async with starter(tmp_path)() as database, live(gateway_pages("console-token")) as gateway:
-        settings = from_env(
-            Settings,
-            {
-                "LOGITS_ENTITY_DB_URL": database.url,
-                "LOGITS_GATEWAY_URL": gateway,
-                "LOGITS_API_SERVER_URL": gateway,
-                "LOGITS_TOKEN_FILE": str(token),
-            },
-        )
-        telemetry = Telemetry.create("console", settings)
-        async with open_world(settings, telemetry) as world, anyio.create_task_group() as group:
-            await world.client.create("languagemodels", "demo", MODEL)
-            await world.client.create("modeldeployments", "demo", {"model": "demo"})
-            for task in (world.deployments.run, world.models.run, world.components.run, world.follow):
-                group.start_soon(task)
-            for cache in (world.deployments, world.models, world.components):
-                await cache.ready.wait()
-            async with live(create_app(world, telemetry)) as url, httpx.AsyncClient(base_url=url) as http:
-                yield http, world.client
-            group.cancel_scope.cancel()
-
-
-Console = tuple[httpx.AsyncClient, EntityClient]
-
-
-@pytest.mark.parametrize("path", ["/", "/models", "/playground", "/code", "/audit"])
+@pytest.mark.parametrize("path", ["/", "/models", "/playground", "/code", "/keys", "/usage", "/egress", "/audit"])
 async def test_every_page_is_complete_and_asks_nobody_else(console: Console, path: str) -> None:
     http, _ = console
     page = await http.get(path, headers={"accept": "text/html"})
@@ -100,9 +61,9 @@ async def test_a_form_of_another_site_changes_nothing(console: Console, headers:
     ("name", "body", "status", "said"),
     [
         ("demo", b'{"enabled":true}', 200, '"enabled":true'),
-        ("demo", b'{"enbled":true}', 400, "enbled"),
-        ("demo", b'{"enabled":"yes"}', 400, "enabled"),
-        ("demo", b"{", 400, ""),
+        ("demo", b'{"enbled":true}', 422, "enbled"),
+        ("demo", b'{"enabled":"yes"}', 422, "enabled"),
+        ("demo", b"{", 400, "JSON document"),
         ("demo", b"{}", 422, "nothing to change"),
         ("nobody", b'{"enabled":true}', 404, "nobody"),
     ],
@@ -140,9 +101,29 @@ async def test_a_change_shows_on_the_live_page(console: Console) -> None:
 async def test_the_audit_log_is_shown_and_passed_on(console: Console) -> None:
     http, _ = console
     page = await http.get("/audit", headers={"accept": "text/html"})
-    assert "/apis/apps/v1/namespaces/logits/deployments" in page.text
+    assert "/api/v1/namespaces/logits/pods/p-3" in page.text
     entries = (await http.get("/audit/entries?after=1&limit=1")).json()
-    assert [entry["index"] for entry in entries["entries"]] == [2]
+    assert [entry["index"] for entry in entries["entries"]] == [1]
+    (log,) = (await http.get("/audit/logs")).json()["logs"]
+    note = (await http.get(f"{log['prefix']}/checkpoint")).text
+    bundle = (await http.get(f"{log['prefix']}/tile/entries/000.p/3")).content
+    found = split_bundle(bundle, 3)
+    assert verify(read_checkpoint(note), found, Trust(read_key(log["key"]))).problem == ""
+    assert (await http.get(f"{log['prefix']}/tile/entries/001")).status_code == 404
+
+
+async def test_what_left_is_shown_with_its_text_and_never_as_a_page_of_ours(console: Console) -> None:
+    http, _ = console
+    page = await http.get("/egress", headers={"accept": "text/html"})
+    for words in ("report", "/v1/environments/e/reports", "question", 'href="/egress/text/2026-01-02.1"', "30 days"):
+        assert words in page.text
+    text = await http.get("/egress/text/2026-01-02.1", headers={"accept": "text/html"})
+    assert "&lt;b&gt;canary&lt;/b&gt;" in text.text
+    saved = await http.get("/egress/bodies/2026-01-02.1?plain=true")
+    assert (saved.content, saved.headers["content-disposition"]) == (REPORT, "attachment")
+    listed = (await http.get("/egress/entries?limit=1")).json()
+    assert [entry["cursor"] for entry in listed["entries"]] == ["2026-01-02.1"]
+    assert (await http.get("/egress/bodies/2026-01-02.9")).status_code == 404
 
 
 async def test_the_overview_says_what_needs_attention(console: Console) -> None:
@@ -153,3 +134,5 @@ async def test_the_overview_says_what_needs_attention(console: Console) -> None:
         while "the image is missing" not in (page := await http.get("/", headers={"accept": "text/html"})).text:
             pass
     assert "rolled back: the new Controller never became ready" in page.text
+    assert "Next: 0.2.0" in page.text
+    assert "The vendor says why: a leak." in page.text

@@ -120,7 +120,7 @@ REFUSALS: list[tuple[str, str, dict[str, Any], int, str, str | None]] = [
     ("DELETE", f"{PATH}/demo?resourceVersion=x", {}, 400, "BadRequest", "resourceVersion"),
     ("GET", f"{PATH}?labelSelector=a=b=c", {}, 400, "BadRequest", "labelSelector"),
     ("GET", f"{PATH}?continue=zzz", {}, 400, "BadRequest", "continue"),
-    ("GET", f"{PATH}?limit=many", {}, 400, "BadRequest", None),
+    ("GET", f"{PATH}?limit=many", {}, 400, "BadRequest", "limit"),
     ("GET", f"{PATH}?watch=true&resourceVersion=-1", {}, 400, "BadRequest", "resourceVersion"),
     ("GET", f"{PATH}?watch=true&resourceVersion=99", {}, 410, "Expired", "resourceVersion"),
     ("POST", PATH, {"content": b" " * 5000, "headers": JSON}, 413, "RequestEntityTooLarge", None),

@@ -20,7 +20,6 @@ from logits_local.api import ApiServer
 
 Object = dict[str, Any]
 MERGE = "application/merge-patch+json"
-STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 NOWHERE = {"contract.logits.ai/node": "nowhere"}
 DEADLINE_SECONDS = 30

@@ -72,31 +72,6 @@ def test_a_dependent_with_another_owner_stays(cluster: Cluster, ns: Namespace) -
     assert cluster.get(ns.core("configmaps", "child"))
 
 
-def test_orphans_stay(cluster: Cluster, ns: Namespace) -> None:
-    owner = cluster.create(ns.core("configmaps"), config_map("owner"))
-    cluster.create(ns.core("configmaps"), owned("child", owner))
-    cluster.ok(cluster.delete(ns.core("configmaps", "owner"), {"propagationPolicy": "Orphan"}))
-    cluster.wait(ns.core("configmaps"), gone("owner"))
-    assert "ownerReferences" not in cluster.get(ns.core("configmaps", "child"))["metadata"]
-
-
-def test_in_the_foreground_the_owner_goes_last(cluster: Cluster, ns: Namespace) -> None:
-    owner = cluster.create(ns.core("configmaps"), config_map("owner"))
-    body = owned("child", owner, blockOwnerDeletion=True)
-    body["metadata"]["finalizers"] = ["example.com/hold"]
-    cluster.create(ns.core("configmaps"), body)
-    cluster.ok(cluster.delete(ns.core("configmaps", "owner"), {"propagationPolicy": "Foreground"}))
-    cluster.wait(
-        ns.core("configmaps"),
-        lambda items: any(
-            item["metadata"]["name"] == "child" and "deletionTimestamp" in item["metadata"] for item in items
-        ),
-    )
-    assert cluster.get(ns.core("configmaps", "owner"))["metadata"]["finalizers"] == ["foregroundDeletion"]
-    cluster.ok(cluster.patch(ns.core("configmaps", "child"), {"metadata": {"finalizers": None}}))
-    cluster.wait(ns.core("configmaps"), gone("owner"))
-
-
 def test_an_object_of_an_unknown_owner_is_collected(cluster: Cluster, ns: Namespace) -> None:
     owner = {"metadata": {"name": "never", "uid": "00000000-0000-0000-0000-000000000000"}}
     cluster.create(ns.core("configmaps"), owned("child", owner))
@@ -124,16 +99,6 @@ def test_a_scheduled_pod_gets_its_grace(cluster: Cluster, ns: Namespace) -> None
     assert ended["metadata"]["deletionGracePeriodSeconds"] == 0
     cluster.ok(cluster.patch(ns.core("pods", "one"), {"metadata": {"finalizers": None}}))
     cluster.wait(ns.core("pods"), gone("one"))
-
-
-def test_a_collection_is_deleted_by_its_labels(cluster: Cluster, ns: Namespace) -> None:
-    for name, value in (("a", "x"), ("b", "x"), ("c", "y")):
-        body = config_map(name)
-        body["metadata"]["labels"] = {"k": value}
-        cluster.create(ns.core("configmaps"), body)
-    cluster.ok(cluster.delete(ns.core("configmaps"), labelSelector="k=x"))
-    left = cluster.get(ns.core("configmaps"), labelSelector="k")["items"]
-    assert [item["metadata"]["name"] for item in left] == ["c"]
 
 
 def test_a_namespace_takes_its_content_along(cluster: Cluster) -> None:

@@ -60,16 +60,6 @@ def test_field_selectors(cluster: Cluster, ns: Namespace) -> None:
     cluster.delete(ns.core("pods", "two"), {"gracePeriodSeconds": 0})
 
 
-def test_events_are_found_by_what_they_are_about(cluster: Cluster, ns: Namespace) -> None:
-    for name in ("one", "two"):
-        about = {"kind": "Pod", "namespace": ns.name, "name": name, "uid": f"uid-{name}"}
-        body = {"metadata": {"generateName": "e-"}, "involvedObject": about, "reason": "Tested", "message": name}
-        cluster.create(ns.core("events"), body)
-    selector = f"involvedObject.name=one,involvedObject.namespace={ns.name},involvedObject.uid=uid-one"
-    found = cluster.get(ns.core("events"), fieldSelector=selector)
-    assert [event["message"] for event in found["items"]] == ["one"]
-
-
 def test_pages_cover_everything_once(cluster: Cluster, ns: Namespace) -> None:
     made = [f"c{number}" for number in range(5)]
     for name in made:

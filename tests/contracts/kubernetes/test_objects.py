@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
 
-from contracts.kubernetes.cluster import STRATEGIC, Cluster, config_map, deployment, pod
+from contracts.kubernetes.cluster import Cluster, config_map, deployment, pod
 from contracts.kubernetes.conftest import Namespace
 
 
@@ -88,35 +85,6 @@ def test_merge_patch_with_a_stale_version_is_a_conflict(cluster: Cluster, ns: Na
     assert (response.status_code, response.json()["reason"]) == (409, "Conflict")
 
 
-def test_strategic_merge_knows_list_items_by_their_key(cluster: Cluster, ns: Namespace) -> None:
-    containers = [{"name": name, "image": f"example.invalid/{name}:1"} for name in ("a", "b")]
-    cluster.create(ns.apps("deployments"), deployment("web", *containers))
-    changes = [{"name": "b", "image": "example.invalid/b:2"}, {"name": "a", "$patch": "delete"}]
-    body = {"spec": {"template": {"spec": {"containers": changes}}}}
-    patched = cluster.ok(cluster.patch(ns.apps("deployments", "web"), body, STRATEGIC))
-    held = patched["spec"]["template"]["spec"]["containers"]
-    assert [(container["name"], container["image"]) for container in held] == [("b", "example.invalid/b:2")]
-
-
-def test_json_patch_adds_replaces_and_removes(cluster: Cluster, ns: Namespace) -> None:
-    cluster.create(ns.core("configmaps"), config_map("one", a="1", b="2"))
-    operations: list[dict[str, Any]] = [
-        {"op": "test", "path": "/data/a", "value": "1"},
-        {"op": "replace", "path": "/data/a", "value": "9"},
-        {"op": "add", "path": "/metadata/labels", "value": {}},
-        {"op": "add", "path": "/metadata/labels/x~1y", "value": "slash"},
-        {"op": "remove", "path": "/data/b"},
-    ]
-    response = cluster.admin.patch(
-        ns.core("configmaps", "one"),
-        content=json.dumps(operations),
-        headers={"content-type": "application/json-patch+json"},
-    )
-    patched = cluster.ok(response)
-    assert patched["data"] == {"a": "9"}
-    assert patched["metadata"]["labels"] == {"x/y": "slash"}
-
-
 def test_generation_counts_changes_of_the_specification_alone(cluster: Cluster, ns: Namespace) -> None:
     made = cluster.create(ns.apps("deployments"), deployment("web"))
     path = ns.apps("deployments", "web")
@@ -173,8 +141,6 @@ def test_defaults_of_a_pod(cluster: Cluster, ns: Namespace) -> None:
     assert held["imagePullPolicy"] == "Always"
     assert (spec["restartPolicy"], spec["terminationGracePeriodSeconds"]) == ("Always", 30)
     assert (spec["serviceAccountName"], spec["serviceAccount"]) == ("default", "default")
-    assert {toleration["effect"] for toleration in spec["tolerations"]} == {"NoExecute"}
-    assert len(spec["tolerations"]) == 2
 
 
 def test_the_token_is_mounted_unless_it_is_not_wanted(cluster: Cluster, ns: Namespace) -> None:
@@ -214,17 +180,6 @@ def test_a_service_gets_an_address_that_stays(cluster: Cluster, ns: Namespace) -
     assert first["ports"] == [{"port": 80, "targetPort": 80, "protocol": "TCP"}]
     replaced = cluster.ok(cluster.admin.put(ns.core("services", "web"), json=body))["spec"]
     assert replaced["clusterIP"] == first["clusterIP"]
-
-
-def test_scale_changes_the_replicas(cluster: Cluster, ns: Namespace) -> None:
-    body = deployment("web")
-    body["spec"]["paused"] = True
-    cluster.create(ns.apps("deployments"), body)
-    path = ns.apps("deployments", "web", "scale")
-    found = cluster.get(path)
-    assert (found["kind"], found["status"]["selector"]) == ("Scale", "app=web")
-    scaled = cluster.ok(cluster.patch(path, {"spec": {"replicas": 3}}, dryRun="All"))
-    assert scaled["spec"]["replicas"] == 3
 
 
 def test_a_pod_is_bound_once(cluster: Cluster, ns: Namespace) -> None:

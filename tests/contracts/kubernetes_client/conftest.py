@@ -11,12 +11,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
 import yaml
 
-from logits_local.api import ApiServer
 from logits_shell.kubernetes import NAMESPACES, KubernetesClient, NoCredentials, StaticToken, trust
+from simulators.gateway_clusters import embedded_cluster
 
 REAL = "LOGITS_TEST_KUBECONFIG"
 
@@ -35,8 +34,8 @@ async def client(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         async with _real(_text(os.environ[REAL]), tmp_path) as found:
             yield found
     else:
-        async with _embedded(tmp_path) as found:
-            yield found
+        async with embedded_cluster(tmp_path / "cluster") as found:
+            yield found.admin
 
 
 @pytest.fixture
@@ -46,19 +45,6 @@ async def namespace(client: KubernetesClient) -> AsyncIterator[str]:
     await client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield name
     await client.delete(NAMESPACES, name)
-
-
-@asynccontextmanager
-async def _embedded(directory: Path) -> AsyncGenerator[KubernetesClient]:
-    server = ApiServer(directory / "cluster")
-    started = anyio.Event()
-    async with anyio.create_task_group() as group:
-        group.start_soon(server.serve, started.set)
-        await started.wait()
-        context = trust(server.ca_certificate)
-        async with KubernetesClient(server.url, StaticToken(server.admin_token), verify=context) as client:
-            yield client
-        group.cancel_scope.cancel()
 
 
 @asynccontextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 from litestar import Request
@@ -10,7 +9,6 @@ from litestar.exceptions import HTTPException
 from litestar.response import Redirect, Template
 
 from logits_core.errors import TITLES, ErrorCode, LogitsError
-from logits_core.redaction import Identifier
 from logits_shell.log import Logger
 from logits_shell.problems import Handler
 
@@ -47,14 +45,7 @@ def error_handlers(log: Logger) -> dict[type[Exception] | int, Handler]:
         return _page(error.status_code, title, message, {})
 
     def unexpected(_: AnyRequest, error: Exception) -> Template:
-        incident = secrets.token_hex(6)
-        log.error(
-            "unexpected error {incident} of type {kind}: {error}",
-            incident=incident,
-            kind=Identifier(type(error).__name__.lower()[:48]),
-            error=repr(error),
-        )
-        message = f"It is our fault and written down as {incident}. Try again in a moment."
+        message = f"It is our fault and written down as {log.incident(error)}. Try again in a moment."
         return _page(500, TITLES[ErrorCode.INTERNAL], message, {})
 
     return {LogitsError: refused, SignInRequired: sign_in, HTTPException: http, Exception: unexpected}

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Request, Response
+from litestar.exceptions import HTTPException
 from litestar.response import Template
 
 from logits_core.errors import LogitsError
 from logits_shell.log import Logger
 from logits_shell.problems import Handler, problem, problem_handlers
 
+NOT_FOUND = 404
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -35,6 +37,14 @@ def error_handlers(log: Logger) -> dict[type[Exception] | int, Handler]:
             return Template("refused.html", context={"message": error.message}, status_code=error.status)
         return problem(error.code, error.message, field=error.field, retry_after=error.retry_after)
 
-    handlers = dict(problem_handlers(log))
-    handlers[LogitsError] = refused
+    handlers = problem_handlers(log)
+    document = handlers[HTTPException]
+
+    def routed(request: AnyRequest, error: HTTPException) -> Response[Any]:
+        if not wants_page(request):
+            return document(request, error)
+        message = "This page does not exist." if error.status_code == NOT_FOUND else error.detail
+        return Template("refused.html", context={"message": message}, status_code=error.status_code)
+
+    handlers.update({LogitsError: refused, HTTPException: routed})
     return handlers

@@ -18,7 +18,7 @@ STAGE_STATES = {
 }
 """The colour of a stage; everything else is under way."""
 
-RELEASE_STATES = {"Ready": "good", "Idle": "", "Refused": "bad", "RolledBack": "bad"}
+RELEASE_STATES = {"Ready": "good", "Idle": "", "Held": "", "Refused": "bad", "RolledBack": "bad"}
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,12 @@ def component_rows(components: Mapping[str, Entity]) -> list[ComponentRow]:
 def release_cells(gateway: Mapping[str, Any] | None) -> dict[str, Cell]:
     """The Gateway's own word on the vendor and the release; None while it can't be asked."""
     if gateway is None:
-        return {"g.ops": Cell("unknown", "warn"), "g.release": Cell("unknown", "warn"), "g.message": Cell("")}
+        return {
+            "g.ops": Cell("unknown", "warn"),
+            "g.release": Cell("unknown", "warn"),
+            "g.message": Cell(""),
+            "g.plan": Cell(""),
+        }
     ops: Mapping[str, Any] = gateway.get("opsApi") or {}
     release: Mapping[str, Any] = gateway.get("release") or {}
     running: Mapping[str, Any] = release.get("running") or {}
@@ -124,7 +129,17 @@ def release_cells(gateway: Mapping[str, Any] | None) -> dict[str, Cell]:
         "g.ops": Cell("connected", "good") if ops.get("reachable") else Cell("not reachable", "warn"),
         "g.release": Cell(f"{running.get('version', 'none')} · {state}", RELEASE_STATES.get(state, "warn")),
         "g.message": Cell(str(release.get("message", ""))),
+        "g.plan": Cell(_plan_sentence(gateway.get("releasePlan"))),
     }
+
+
+def _plan_sentence(plan: Mapping[str, Any] | None) -> str:
+    if plan is None:
+        return "Nothing new is on its way."
+    reason = f" The vendor says why: {plan.get('reason')}." if plan.get("reason") else ""
+    until = f" until {plan.get('until')}" if plan.get("until") else ""
+    waits = f" It waits{until}: {plan.get('waitsFor')}." if plan.get("waitsFor") else " It begins now."
+    return f"Next: {plan.get('version')}, SHA-256 {plan.get('sha256')}.{waits}{reason}"
 
 
 def attention(
@@ -191,7 +206,24 @@ def audit_rows(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
                 "stage": str(event.get("stage", "")),
                 "code": str(outcome.get("code", "")),
                 "rule": str(notes.get("logits.ai/rule", "")),
-                "hash": str(entry.get("hash", ""))[:12],
+                "hash": str(entry.get("leaf", ""))[:12],
             }
         )
     return rows[::-1]
+
+
+def departure_rows(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Calls to the vendor as rows, in their order."""
+    return [
+        {
+            "cursor": str(entry["cursor"]),
+            "time": str(entry["time"]),
+            "what": str(entry.get("schema") or "question"),
+            "caller": str(entry.get("caller", "")),
+            "call": f"{entry['method']} {entry['path']}",
+            "size": str(entry["size"]),
+            "sha256": str(entry["sha256"])[:16] if int(entry["size"]) else "",
+            "index": str(entry["index"]) if int(entry.get("index", -1)) >= 0 else "",
+        }
+        for entry in entries
+    ]

@@ -59,7 +59,7 @@ def create_app(
         store: an open store; closed by the caller after the app has stopped.
         volume: where backups go.
         now: returns the time.
-        new_uid: makes identifiers for entities and incidents.
+        new_uid: makes identifiers for entities.
     """
     metrics = Metrics.create(telemetry.registry)
     watches = Watches(store, metrics, limit=settings.watchers_limit, bookmark_seconds=settings.bookmark_seconds)
@@ -74,7 +74,7 @@ def create_app(
     asgi = Litestar(
         route_handlers=[entity_routes()],
         dependencies={"database": Provide(lambda: database, sync_to_thread=False)},
-        exception_handlers=exception_handlers(telemetry.log, new_uid),
+        exception_handlers=exception_handlers(telemetry.log),
         request_max_body_size=settings.body_bytes_limit,
         logging_config=None,
         openapi_config=OpenAPIConfig(title="Entity DB", version=settings.version, path="/entities-openapi"),

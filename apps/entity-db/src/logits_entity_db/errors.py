@@ -5,11 +5,11 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import ClientException, HTTPException
+from litestar.exceptions import ClientException, HTTPException, ValidationException
 
 from logits_core.entities.status import status_of
 from logits_core.errors import ErrorCode, LogitsError
-from logits_core.redaction import Identifier
+from logits_shell.decoding import invalid_parameters
 from logits_shell.log import Logger
 
 Handler = Callable[..., Response[bytes]]
@@ -35,16 +35,19 @@ def refusal(error: LogitsError) -> Response[bytes]:
     )
 
 
-def exception_handlers(log: Logger, new_id: Callable[[], str]) -> dict[type[Exception] | int, Handler]:
+def exception_handlers(log: Logger) -> dict[type[Exception] | int, Handler]:
     """Return Litestar's exception handlers.
 
     Args:
         log: takes what was not foreseen.
-        new_id: makes the id that an unforeseen error's answer and log line share.
     """
 
     def refused(_: Request[Any, Any, Any], error: LogitsError) -> Response[bytes]:
         return refusal(error)
+
+    def invalid(_: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
+        message, field = invalid_parameters(error)
+        return refusal(LogitsError(ErrorCode.MALFORMED, f"{message}. Change it and send it again.", field=field))
 
     def routed(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
         code, message = _OF_THE_ROUTER.get(error.status_code, (ErrorCode.MALFORMED, error.detail))
@@ -53,14 +56,13 @@ def exception_handlers(log: Logger, new_id: Callable[[], str]) -> dict[type[Exce
         return answer
 
     def unforeseen(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-        incident = new_id()
-        log.error(
-            "unexpected error {incident} of type {kind}: {error}",
-            incident=incident,
-            kind=Identifier(type(error).__name__.lower()[:48]),
-            error=repr(error),
-        )
-        message = f"An unexpected error; the pod's log has it under {incident}."
+        message = f"An unexpected error; the pod's log has it under {log.incident(error)}."
         return refusal(LogitsError(ErrorCode.INTERNAL, message))
 
-    return {LogitsError: refused, ClientException: routed, HTTPException: routed, Exception: unforeseen}
+    return {
+        LogitsError: refused,
+        ValidationException: invalid,
+        ClientException: routed,
+        HTTPException: routed,
+        Exception: unforeseen,
+    }

@@ -9,16 +9,25 @@ import httpx
 
 from logits_core.errors import ErrorCode, LogitsError
 
+ROUTE = "x-logits-route"
 DEADLINE = httpx.Timeout(10.0, read=600.0)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer whose body is still to be read."""
+    """An answer whose body is still to be read.
+
+    Attributes:
+        status: HTTP status.
+        media_type: of the body.
+        chunks: the body.
+        route: which LLM Server answered and why, in the API Server's words; empty when it doesn't say.
+    """
 
     status: int
     media_type: str
     chunks: AsyncGenerator[bytes, None]
+    route: str = ""
 
 
 class ApiServer:
@@ -35,9 +44,8 @@ class ApiServer:
 
     async def chat(self, body: bytes) -> Answer:
         """Open a chat completion; closing ``chunks`` aborts it upstream."""
-        request = self._http.build_request(
-            "POST", self._url, content=body, headers={"content-type": "application/json"}, timeout=DEADLINE
-        )
+        headers = {"content-type": "application/json", ROUTE: "1"}
+        request = self._http.build_request("POST", self._url, content=body, headers=headers, timeout=DEADLINE)
         try:
             response = await self._http.send(request, stream=True)
         except httpx.HTTPError as error:
@@ -48,6 +56,7 @@ class ApiServer:
             response.status_code,
             response.headers.get("content-type", "application/json"),
             _chunks(response),
+            response.headers.get(ROUTE, ""),
         )
 
 

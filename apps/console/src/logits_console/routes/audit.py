@@ -1,12 +1,12 @@
-"""Audit: the Gateway's log as a page, and as JSON for the verifier."""
+"""Audit: the Gateway's log as a page, and as the files that the verifier and the witness read."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from litestar import get
+from litestar import Response, get
 from litestar.di import NamedDependency
-from litestar.params import QueryParameter
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Template
 
 from logits_console.views import audit_rows
@@ -19,13 +19,10 @@ PAGE_ROWS = 50
 async def audit_page(world: NamedDependency[World], before: Annotated[int, QueryParameter(ge=0)] = 0) -> Template:
     """One page of the log, newest first; ``before`` is the index that the page ends before."""
     size = await world.audit_size()
-    last = min(before - 1, size) if before else size
-    found: list[dict[str, Any]] = (
-        (await world.gateway.entries(max(0, last - PAGE_ROWS), PAGE_ROWS))["entries"] if last > 0 else []
-    )
-    rows = audit_rows(entry for entry in found if entry["index"] <= last)
-    older = max(0, last - PAGE_ROWS)
-    context = {"page": "audit", "rows": rows, "size": size, "older": older + 1 if older else 0, "live": not before}
+    end = min(before, size) if before else size
+    first = max(0, end - PAGE_ROWS)
+    found: list[dict[str, Any]] = (await world.gateway.entries(first, end - first))["entries"] if end else []
+    context = {"page": "audit", "rows": audit_rows(found), "size": size, "older": first, "live": not before}
     return Template("audit.html", context=context)
 
 
@@ -33,7 +30,20 @@ async def audit_page(world: NamedDependency[World], before: Annotated[int, Query
 async def entries(
     world: NamedDependency[World],
     after: Annotated[int, QueryParameter(ge=0)] = 0,
-    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 500,
+    limit: Annotated[int, QueryParameter(ge=1, le=500)] = 500,
 ) -> dict[str, Any]:
-    """Entries as the Gateway keeps them, for ``logits audit verify``."""
+    """Entries as the Gateway keeps them."""
     return await world.gateway.entries(after, limit)
+
+
+@get("/audit/logs", operation_id="auditLogs")
+async def logs(world: NamedDependency[World]) -> dict[str, Any]:
+    """Every log, for ``logits audit pull``."""
+    return await world.gateway.logs()
+
+
+@get("/audit/log/{epoch:str}/{file:path}", operation_id="auditLogFile")
+async def log_file(world: NamedDependency[World], epoch: FromPath[str], file: FromPath[str]) -> Response[bytes]:
+    """A checkpoint, bundle or tile, as C2SP tlog-tiles names them."""
+    content = await world.gateway.log_file(epoch, file.removeprefix("/"))
+    return Response(content, media_type="application/octet-stream")

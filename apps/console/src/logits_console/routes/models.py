@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, get, patch, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, URLEncodedBody
+from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect, Template
 
 from logits_console.errors import is_fragment
@@ -15,6 +15,7 @@ from logits_console.forms import Change, change_of_form
 from logits_console.views import model_rows
 from logits_console.world import World
 from logits_core.entities.model import Entity
+from logits_shell.decoding import read
 from logits_shell.web.origin import require_same_origin
 
 PLURAL = "modeldeployments"
@@ -59,9 +60,10 @@ def list_models(world: NamedDependency[World]) -> dict[str, Any]:
 
 
 @patch("/console/models/{name:str}", operation_id="changeModel")
-async def change_model(name: FromPath[str], data: JSONBody[Change], world: NamedDependency[World]) -> Response[bytes]:
-    """Switch or scale a deployment, for programs: JSON, so that no other site's form can send it."""
-    changed: Entity = await world.client.patch(PLURAL, name, {"spec": data.spec()})
+async def change_model(request: AnyRequest, name: FromPath[str], world: NamedDependency[World]) -> Response[bytes]:
+    """Switch or scale a deployment, for programs; no other site's form can send a PATCH."""
+    change = read(Change, await request.body())
+    changed: Entity = await world.client.patch(PLURAL, name, {"spec": change.spec()})
     return Response(msgspec.json.encode(changed.to_json()), media_type="application/json")
 
 

@@ -1,4 +1,4 @@
-"""Pages that only show: overview, playground, API sample."""
+"""Pages that only show: overview, the release plan as JSON, playground, API sample."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ async def overview_page(world: NamedDependency[World]) -> Template:
         "attention": attention(rows, components, gateway),
     }
     return Template("overview.html", context=context)
+
+
+@get("/release", operation_id="release")
+async def release_plan(world: NamedDependency[World]) -> dict[str, Any]:
+    """What the Gateway knows of releases and plans next, as JSON for ``logits gateway plan``."""
+    return await world.gateway.status()
 
 
 @get("/playground", operation_id="playground", sync_to_thread=False)

@@ -118,7 +118,18 @@ class Chat extends HTMLElement {
       const failure = await response.json().catch(() => ({}));
       throw new Error(failure.error?.message ?? failure.detail ?? `the platform answered ${response.status}`);
     }
+    this.tell(response.headers.get("x-logits-route"), answer);
     return this.read(response, answer, begun);
+  }
+
+  tell(route, answer) {
+    if (!route) return;
+    const note = document.createElement("small");
+    note.className = "quiet";
+    note.dataset.route = "";
+    note.title = "Which LLM Server answered, and why it was chosen";
+    note.textContent = route.replaceAll("; ", " · ");
+    answer.item.append(note);
   }
 
   async read(response, answer, begun) {
