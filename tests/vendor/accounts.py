@@ -21,6 +21,7 @@ from logits_accounts.passwords import Passwords
 from logits_accounts.settings import Settings
 from logits_shell.telemetry import Telemetry
 from vendor import ops_api
+from vendor.stores import NewStore
 
 PASSWORD = "several plain words"
 
@@ -120,12 +121,13 @@ def quick_passwords() -> Passwords:
 
 
 @asynccontextmanager
-async def running(folder: Path, **changes: Any) -> AsyncGenerator[Vendor]:
-    """Both vendor systems, wired to each other."""
+async def running(folder: Path, *, new_store: NewStore = str, **changes: Any) -> AsyncGenerator[Vendor]:
+    """Both vendor systems, wired to each other, each with a store of its own."""
     for name in ("ops", "accounts"):
         (folder / name).mkdir(exist_ok=True)
-    async with ops_api.running(folder / "ops") as ops, AsyncExitStack() as stack:
-        chosen = settings(folder / "accounts", **{"ops_api_url": ops.url, "service_token": ops_api.SERVICE, **changes})
+    async with ops_api.running(folder / "ops", database_url=new_store()) as ops, AsyncExitStack() as stack:
+        wiring = {"ops_api_url": ops.url, "service_token": ops_api.SERVICE, "database_url": new_store()}
+        chosen = settings(folder / "accounts", **{**wiring, **changes})
         telemetry = Telemetry.create("accounts", chosen)
         accounts = create_app(chosen, telemetry, clock=ops.clock, passwords=quick_passwords())
         stack.push_async_callback(accounts.close)

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from vendor.accounts import Vendor, running
+from vendor.stores import NewStore, new_store, postgresql
+
+__all__ = ["new_store", "postgresql"]
 
 
 @pytest.fixture
@@ -16,6 +19,6 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def vendor(tmp_path: Path) -> AsyncIterator[Vendor]:
-    async with running(tmp_path) as found:
+async def vendor(tmp_path: Path, new_store: NewStore) -> AsyncIterator[Vendor]:
+    async with running(tmp_path, new_store=new_store) as found:
         yield found

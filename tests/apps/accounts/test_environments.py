@@ -14,6 +14,7 @@ import anyio.lowlevel
 import pytest
 
 from vendor.accounts import Browser, Vendor, organisation_of, running, shown
+from vendor.stores import dump
 
 pytestmark = pytest.mark.anyio
 
@@ -37,13 +38,10 @@ async def test_the_key_is_shown_once_and_never_stored(vendor: Vendor, tmp_path: 
     assert key[:8] in page.text
     assert environment in shown(page, "install-command")
     await vendor.announced(environment, key)
-    assert not _files_with(tmp_path, key)
-
-
-def _files_with(folder: Path, text: str) -> list[Path]:
-    files = list(folder.rglob("*.db*"))
-    assert len(files) >= 2
-    return [path for path in files if text.encode() in path.read_bytes()]
+    for url in (vendor.accounts.services.settings.store_url(), vendor.ops.app.services.settings.store_url()):
+        assert environment in dump(url)
+        assert key not in dump(url)
+    assert not [path for path in tmp_path.rglob("*.db*") if key.encode() in path.read_bytes()]
 
 
 async def test_the_install_command_is_complete(vendor: Vendor) -> None:

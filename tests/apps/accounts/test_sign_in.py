@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from litestar.routes import HTTPRoute
 
 from vendor.accounts import PASSWORD, Browser, Vendor, organisation_of, running
+from vendor.stores import rows
 
 pytestmark = pytest.mark.anyio
 
@@ -158,18 +159,15 @@ async def test_mail_to_one_address_is_bounded(vendor: Vendor) -> None:
     assert vendor.metric("logits_accounts_mails_dropped_total") == 5
 
 
-async def test_an_old_hash_is_made_stronger_at_sign_in(vendor: Vendor, tmp_path: Path) -> None:
+async def test_an_old_hash_is_made_stronger_at_sign_in(vendor: Vendor) -> None:
     from argon2 import PasswordHasher
 
     await vendor.member(ADA)
     weaker = PasswordHasher(time_cost=1, memory_cost=16, parallelism=1, hash_len=16).hash(PASSWORD)
-    with sqlite3.connect(tmp_path / "accounts" / "accounts.db") as store:
-        store.execute("UPDATE users SET password_hash = ?", (weaker,))
-    store.close()
+    url = vendor.accounts.services.settings.store_url()
+    rows(url, "UPDATE users SET password_hash = :weaker", weaker=weaker)
     assert (await (await vendor.browser()).sign_in(ADA)).status_code == 303
-    with sqlite3.connect(tmp_path / "accounts" / "accounts.db") as store:
-        (now,) = store.execute("SELECT password_hash FROM users").fetchone()
-    store.close()
+    ((now,),) = rows(url, "SELECT password_hash FROM users")
     assert now != weaker
     assert (await (await vendor.browser()).sign_in(ADA)).status_code == 303
 
@@ -219,7 +217,7 @@ async def test_malformed_requests_get_a_page(vendor: Vendor) -> None:
 
 
 async def test_without_the_development_mailbox_there_is_none(tmp_path: Path) -> None:
-    smtp = {"smtp_url": "smtp://127.0.0.1:1", "public_url": "https://accounts.example"}
+    smtp: dict[str, Any] = {"smtp_url": "smtp://127.0.0.1:1", "public_url": "https://accounts.example"}
     async with running(tmp_path, development_mailbox=False, **smtp) as vendor:
         browser = await vendor.browser()
         assert (await browser.get("/mailbox")).status_code == 404

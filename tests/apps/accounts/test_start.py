@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import random
-import sqlite3
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
@@ -14,11 +13,8 @@ from typing import Any
 
 import anyio
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.runtime.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import create_engine
 
 from logits_accounts.app import create_app
 from logits_accounts.keys import SHAPE, checksum, make_key
@@ -28,6 +24,7 @@ from logits_core.errors import LogitsError
 from logits_shell.settings import from_env
 from logits_shell.telemetry import Telemetry
 from vendor.accounts import PASSWORD, Vendor, quick_passwords, running, settings
+from vendor.stores import NewStore, dump, rows, schema_differences
 
 IDENTITY: dict[str, str] = {
     "name": "laptop",
@@ -65,20 +62,15 @@ async def test_the_bootstrap_file_makes_an_account_and_announces_its_environment
         await vendor.announced(IDENTITY["envID"], IDENTITY["envKey"])
 
 
-def test_the_bootstrap_file_is_applied_once(tmp_path: Path) -> None:
-    path = _file(tmp_path)
+def test_the_bootstrap_file_is_applied_once(tmp_path: Path, new_store: NewStore) -> None:
+    path, url = _file(tmp_path), new_store()
     for _ in range(2):
-        _start(tmp_path, bootstrap_file=path)
-    with sqlite3.connect(tmp_path / "accounts.db") as store:
-        counts = [
-            store.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
-            for table in ("users", "organisations", "environments")
-        ]
-        dump = "\n".join(store.iterdump())
-    store.close()
-    assert counts == [1, 1, 1]
-    assert PASSWORD not in dump
-    assert IDENTITY["envKey"] not in dump
+        _start(tmp_path, bootstrap_file=path, database_url=url)
+    store = url or f"sqlite:///{tmp_path}/accounts.db"
+    for table in ("users", "organisations", "environments"):
+        assert rows(store, f"SELECT count(*) FROM {table}") == [(1,)]  # noqa: S608
+    assert PASSWORD not in dump(store)
+    assert IDENTITY["envKey"] not in dump(store)
 
 
 @pytest.mark.parametrize(
@@ -107,13 +99,10 @@ def test_mail_must_go_somewhere() -> None:
         from_env(Settings, {"LOGITS_DEVELOPMENT_MAILBOX": "true"})
 
 
-def test_the_migrations_make_the_tables(tmp_path: Path) -> None:
-    _start(tmp_path)
-    engine = create_engine(f"sqlite:///{tmp_path}/accounts.db")
-    with engine.connect() as connection:
-        differences = compare_metadata(MigrationContext.configure(connection), Table.metadata)
-    engine.dispose()
-    assert differences == []
+def test_the_migrations_make_the_tables(tmp_path: Path, new_store: NewStore) -> None:
+    url = new_store()
+    _start(tmp_path, database_url=url)
+    assert schema_differences(url or f"sqlite:///{tmp_path}/accounts.db", Table.metadata) == []
 
 
 @given(st.integers(0, 2**32))
@@ -156,7 +145,7 @@ async def _with_relay(folder: Path, answer: str, mails: list[bytes]) -> tuple[Ve
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Relay(mails, answer), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    smtp = {"smtp_url": f"smtp://127.0.0.1:{port}", "public_url": "http://accounts.example"}
+    smtp: dict[str, Any] = {"smtp_url": f"smtp://127.0.0.1:{port}", "public_url": "http://accounts.example"}
     async with server, running(folder, development_mailbox=False, **smtp) as vendor:
         browser = await vendor.browser()
         await browser.post("/sign-up", email="ada@example.com", password=PASSWORD, organisation="Acme")

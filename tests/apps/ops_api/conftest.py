@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from vendor.ops_api import Caller, running
+from vendor.stores import NewStore, new_store, postgresql
+
+__all__ = ["new_store", "postgresql"]
 
 
 @pytest.fixture
@@ -16,6 +19,6 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-async def ops(tmp_path: Path) -> AsyncIterator[Caller]:
-    async with running(tmp_path) as caller:
+async def ops(tmp_path: Path, new_store: NewStore) -> AsyncIterator[Caller]:
+    async with running(tmp_path, database_url=new_store()) as caller:
         yield caller

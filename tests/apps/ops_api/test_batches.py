@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from backports import zstd
 
 from vendor.ops_api import Caller, lines, record, running
+from vendor.stores import rows
 
 pytestmark = pytest.mark.anyio
 
@@ -99,33 +99,31 @@ async def test_bombs_and_heaps_are_refused(tmp_path: Path) -> None:
         assert (await ops.send("logs", noise)).status_code == 413
 
 
-async def test_what_is_stored_is_what_was_sent_and_readable(ops: Caller, tmp_path: Path) -> None:
+async def test_what_is_stored_is_what_was_sent_and_readable(ops: Caller) -> None:
     await ops.send("logs", lines(record(1)))
     await ops.send("metrics", lines(SAMPLE))
-    store = sqlite3.connect(tmp_path / "ops-api.db")
-    (stored,) = store.execute("SELECT record FROM log_lines").fetchone()
-    (body,) = store.execute("SELECT body FROM batches WHERE kind = 'metrics'").fetchone()
-    store.close()
+    url = ops.app.services.settings.store_url()
+    ((stored,),) = rows(url, "SELECT record FROM log_lines")
+    ((body,),) = rows(url, "SELECT body FROM batches WHERE kind = 'metrics'")
     assert json.loads(stored)["template"] == record(1)["template"]
     assert json.loads(body) == SAMPLE
 
 
-async def test_retention_by_age_and_by_number(tmp_path: Path) -> None:
+async def test_retention_by_age_and_by_number(ops: Caller) -> None:
     from logits_ops_api.adapters.retention import Expiry, Retention
     from logits_shell.database import Database
 
-    async with running(tmp_path) as ops:
-        await ops.send("logs", lines(record(1)))
-        ops.clock.now += 1000
-        await ops.send("logs", lines(*(record(n) for n in range(2, 10))))
-        for value in range(4):
-            await ops.send("metrics", lines({**SAMPLE, "value": float(value)}))
-        database = Database(f"sqlite:///{tmp_path}/ops-api.db")
-        expiry = Expiry(database, Retention(seconds=500, log_lines=5, metric_batches=2))
-        # One line and its batch by age; three lines and two metric batches by number.
-        assert await expiry.expire(ops.clock.now) == 2 + 3 + 2
-        assert await expiry.expire(ops.clock.now) == 0
-        database.close()
-        assert [line["sequence"] for line in await ops.log_lines()] == [5, 6, 7, 8, 9]
-        stored = (await ops.operator.get(f"/operator/v1/environments/{ops.environment}/metrics")).json()
-        assert [item["samples"][0]["value"] for item in stored["items"]] == [2.0, 3.0]
+    await ops.send("logs", lines(record(1)))
+    ops.clock.now += 1000
+    await ops.send("logs", lines(*(record(n) for n in range(2, 10))))
+    for value in range(4):
+        await ops.send("metrics", lines({**SAMPLE, "value": float(value)}))
+    database = Database(ops.app.services.settings.store_url())
+    expiry = Expiry(database, Retention(seconds=500, log_lines=5, metric_batches=2))
+    # One line and its batch by age; three lines and two metric batches by number.
+    assert await expiry.expire(ops.clock.now) == 2 + 3 + 2
+    assert await expiry.expire(ops.clock.now) == 0
+    database.close()
+    assert [line["sequence"] for line in await ops.log_lines()] == [5, 6, 7, 8, 9]
+    stored = (await ops.operator.get(f"/operator/v1/environments/{ops.environment}/metrics")).json()
+    assert [item["samples"][0]["value"] for item in stored["items"]] == [2.0, 3.0]

@@ -1,7 +1,9 @@
 """The vendor's relational store: one bounded SQLAlchemy pool in threads, one transaction per call.
 
 Only Accounts and Ops API use it. SQLite serves laptops and tests with exactly one connection, which
-also keeps clear of the WAL-reset bug of SQLite before 3.51.3; PostgreSQL is the production store.
+also keeps clear of the WAL-reset bug of SQLite before 3.51.3; PostgreSQL is the production store. There
+transactions are serializable, so that on either store work runs as if it were alone: one that another
+transaction came between starts over.
 """
 
 from __future__ import annotations
@@ -12,8 +14,8 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
@@ -31,23 +33,42 @@ NAMING = {
 }
 """Names of constraints, so that migrations can speak of them on every database."""
 
+ATTEMPTS = 8
+"""How often work starts over when others come between; each time at least one of them got through."""
+
+_CAME_BETWEEN = frozenset({"40001", "40P01", "23505"})
+"""SQLSTATEs: serialization failure, deadlock, and a row that another transaction was the first to insert."""
+
+_POSTGRESQL: dict[str, Any] = {
+    "connect_timeout": 5,  # seconds
+    "tcp_user_timeout": 10_000,  # milliseconds until a peer that is gone is taken for gone
+    "options": "-c statement_timeout=30s -c idle_in_transaction_session_timeout=60s",
+}
+
 
 class Database:
     """One store behind a pool of ``connections``; SQLite always gets a single one.
 
     Args:
-        url: SQLAlchemy URL, such as ``sqlite:////var/lib/logits/accounts.db``.
+        url: ``sqlite:////var/lib/logits/accounts.db`` or ``postgresql://user:password@host/name``.
         connections: size of the pool and the number of calls that run at once.
+
+    Raises:
+        LogitsError: INVALID for any other URL.
     """
 
     def __init__(self, url: str, *, connections: int = 4) -> None:
-        sqlite = url.startswith("sqlite")
+        place = _place(url)
+        sqlite = place.get_backend_name() == "sqlite"
         size = 1 if sqlite else connections
-        self._engine = _engine(url, sqlite, size)
+        self._engine = _engine(place, sqlite, size)
         self._limiter = anyio.CapacityLimiter(size)
 
     async def run(self, work: Callable[[Session], T]) -> T:
         """Run ``work`` in a worker thread inside one transaction; commit unless it raises.
+
+        It must do nothing but read and write its session: when another transaction comes between, all of
+        it is undone and it runs again.
 
         Raises:
             LogitsError: UNAVAILABLE when the database cannot be reached.
@@ -56,13 +77,22 @@ class Database:
 
     def run_now(self, work: Callable[[Session], T]) -> T:
         """The same in the calling thread, for the time before the app serves."""
-        try:
-            with Session(self._engine, expire_on_commit=False) as session, session.begin():
-                return work(session)
-        except OperationalError as error:
-            raise LogitsError(
-                ErrorCode.UNAVAILABLE, "the database cannot be used right now; try again", retry_after=5
-            ) from error
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return self._transaction(work)
+            except DBAPIError as error:
+                if _came_between(error) and attempt < ATTEMPTS:
+                    continue
+                if isinstance(error, OperationalError):
+                    raise LogitsError(
+                        ErrorCode.UNAVAILABLE, "the database cannot be used right now; try again", retry_after=5
+                    ) from error
+                raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def _transaction(self, work: Callable[[Session], T]) -> T:
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            return work(session)
 
     async def ping(self) -> None:
         """Prove that the database answers.
@@ -104,11 +134,30 @@ class Database:
         self._engine.dispose()
 
 
-def _engine(url: str, sqlite: bool, size: int) -> Engine:
-    options: dict[str, Any] = {"connect_args": {"check_same_thread": False}} if sqlite else {}
-    engine = create_engine(
-        url, poolclass=QueuePool, pool_size=size, max_overflow=0, pool_pre_ping=not sqlite, **options
-    )
+def _came_between(error: DBAPIError) -> bool:
+    return getattr(error.orig, "sqlstate", None) in _CAME_BETWEEN
+
+
+def _place(url: str) -> URL:
+    try:
+        place = make_url(url)
+    except ArgumentError:
+        place = None
+    if place is None or place.drivername not in ("sqlite", "postgresql", "postgresql+psycopg"):
+        # Not the URL itself: it may hold a password.
+        raise LogitsError(
+            ErrorCode.INVALID,
+            "the database's URL must look like postgresql://user:password@host/name or sqlite:///file",
+            field="database_url",
+        )
+    return place.set(drivername="postgresql+psycopg") if place.drivername == "postgresql" else place
+
+
+def _engine(place: URL, sqlite: bool, size: int) -> Engine:
+    options: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
+    if not sqlite:
+        options = {"connect_args": _POSTGRESQL, "isolation_level": "SERIALIZABLE", "pool_pre_ping": True}
+    engine = create_engine(place, poolclass=QueuePool, pool_size=size, max_overflow=0, **options)
     if sqlite:
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_immediate)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 from sqlalchemy import desc, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlmodel import col
 
@@ -44,7 +43,7 @@ class Telemetry:
             batch.records = len(new)
             return Receipt(accepted=len(new), duplicate=False)
 
-        return await self._once(work)
+        return await self._database.run(work)
 
     async def store_metrics(self, environment: str, key: str, plain: bytes, samples: int) -> Receipt:
         """Store a metric batch as it came, checked but not taken apart."""
@@ -62,15 +61,7 @@ class Telemetry:
                 return Receipt(accepted=0, duplicate=True)
             return Receipt(accepted=samples, duplicate=False)
 
-        return await self._once(work)
-
-    async def _once(self, work: Callable[[Session], Receipt]) -> Receipt:
-        # Two replicas of the Collector may race on PostgreSQL: the loser starts over and then sees
-        # what the winner stored.
-        try:
-            return await self._database.run(work)
-        except IntegrityError:
-            return await self._database.run(work)
+        return await self._database.run(work)
 
     async def lines(self, environment: str, after: int, limit: int) -> list[tuple[int, str]]:
         """Up to ``limit`` log lines with a row number above ``after``, oldest first."""
