@@ -18,6 +18,14 @@ STAGE_STATES = {
 }
 """The colour of a stage; everything else is under way."""
 
+OUTCOMES = {
+    "RequestReceived": "begun",
+    "ResponseStarted": "under way",
+    "ResponseComplete": "done",
+    "Panic": "broken off",
+}
+"""What a record says of a call that has no status code, by its stage in `audit.k8s.io/v1`."""
+
 RELEASE_STATES = {"Ready": "good", "Idle": "", "Held": "", "Refused": "bad", "RolledBack": "bad"}
 
 
@@ -203,8 +211,7 @@ def audit_rows(entries: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
                 "caller": str(notes.get("logits.ai/caller", "")),
                 "verb": str(event.get("verb", "")),
                 "uri": str(event.get("requestURI", "")),
-                "stage": str(event.get("stage", "")),
-                "code": str(outcome.get("code", "")),
+                "outcome": str(outcome.get("code") or OUTCOMES.get(str(event.get("stage")), "")),
                 "rule": str(notes.get("logits.ai/rule", "")),
                 "hash": str(entry.get("leaf", ""))[:12],
             }
