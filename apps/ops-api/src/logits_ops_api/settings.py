@@ -19,7 +19,9 @@ class Settings(AppSettings):
     )
     data_directory: str = Field("/var/lib/logits", description="Folder of the SQLite file; path.")
     database_url: str = Field(
-        "", description="PostgreSQL, as postgresql://user:password@host/name; empty keeps SQLite in the data directory."
+        "",
+        repr=False,
+        description="PostgreSQL, as postgresql://user:password@host/name; empty keeps SQLite in the data directory.",
     )
     database_connections: int = Field(8, ge=1, le=100, description="Pooled PostgreSQL connections; count.")
     operator_token_sha256: str = Field(pattern=SHA256, description="SHA-256 of the operator token; hex.")
