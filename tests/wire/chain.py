@@ -106,8 +106,11 @@ class Chain:
         model = {"name": "logits-demo", "displayName": "Demo", "engine": self.engine, "source": SOURCES[self.engine]}
         model |= {"contextLength": 2048, "gpus": 0}
         if self.engine == "vllm":
-            tools = {"enable-auto-tool-choice": "true", "tool-call-parser": "hermes", "enforce-eager": "true"}
-            model |= {"engineArguments": tools}
+            tools = {"enable-auto-tool-choice": "true", "tool-call-parser": "hermes"}
+            # A schema allows any number of spaces, and so small a model takes to them.
+            schemas = {"structured-outputs-config": '{"backend": "xgrammar", "disable_any_whitespace": true}'}
+            # In bfloat16 vLLM uses AMX tiles, which some virtual machines advertise and then fault on (SIGILL).
+            model |= {"engineArguments": {**tools, **schemas, "enforce-eager": "true", "dtype": "float32"}}
         extra: dict[str, Any] = {"vllm_environment": vllm_environment()} if self.engine == "vllm" else {}
         return self.start(
             "llm-server",

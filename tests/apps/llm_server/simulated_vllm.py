@@ -39,6 +39,10 @@ class Handler(BaseHTTPRequestHandler):
         if request["model"] not in self.arguments:
             self._answer(404, b'{"error":{"message":"no such model","type":"NotFoundError","code":404}}')
             return
+        if "--broken" in self.arguments:
+            sys.stderr.write("a worker died of SIGILL\n")
+            self._answer(500, b'{"error":{"message":"see above","type":"InternalServerError","code":500}}')
+            return
         self._answer(200, b'{"choices":[{"text":"x"}],"usage":{"completion_tokens":1}}')
 
     def log_message(self, format: str, *args: object) -> None:

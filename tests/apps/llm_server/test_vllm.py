@@ -51,6 +51,16 @@ async def test_it_is_started_probed_and_relayed_to(start: Start, installation: P
         assert (await server.app.supervisor.engine.load(endpoint)).kv_usage == 0.5
 
 
+async def test_an_engine_that_generates_nothing_is_quoted(
+    start: Start, installation: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = {**VLLM, "engineArguments": {"broken": "true"}}
+    async with start(model, vllm_environment=installation) as server:
+        report = await server.phase("Failed")
+        assert "it answered 500" in str(report.status["message"])
+    assert "a worker died of SIGILL" in capfd.readouterr().out
+
+
 async def test_an_option_it_does_not_know_is_named(start: Start, installation: Path) -> None:
     model = {**VLLM, "engineArguments": {"fail": "true"}}
     async with start(model, vllm_environment=installation) as server:

@@ -1,6 +1,6 @@
 """The engine port: what an LLM Server needs of llama.cpp, vLLM, or whatever comes next."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,6 +28,11 @@ class Engine(Protocol):
     @property
     def name(self) -> str:
         """The engine's name, as in a LanguageModel's spec."""
+        ...
+
+    @property
+    def last_lines(self) -> Sequence[str]:
+        """What the process wrote last, oldest first; still there after it has gone."""
         ...
 
     async def run(self, on_loaded: Callable[[Endpoint], None]) -> Ending:

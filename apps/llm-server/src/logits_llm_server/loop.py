@@ -7,7 +7,7 @@ from typing import Final
 import anyio
 from anyio.abc import TaskGroup
 
-from logits_core.engines.diagnosis import Ending
+from logits_core.engines.diagnosis import LAST_WORDS, Ending
 from logits_core.engines.supervision import Desired, Observed, Phase, Plan, Step, plan
 from logits_core.errors import LogitsError
 from logits_core.redaction import Count, Identifier, Reason, Seconds
@@ -150,7 +150,7 @@ class EngineSupervisor:
             await self._news.after(seen, GONE_SECONDS)
             if self._observed.started_at is not None:
                 await self._end_process()
-                self._failed(Ending(error.message))
+                self._failed(Ending(error.message, last_words=tuple(self.engine.last_lines)[-LAST_WORDS:]))
         else:
             if self._loaded is endpoint:
                 self._observed = self._observed.answered(self._clock())

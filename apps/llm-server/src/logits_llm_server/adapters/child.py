@@ -17,13 +17,18 @@ LINE_LIMIT: Final = 4_096
 _LAST_WORDS_SECONDS: Final = 1.0
 
 
+def no_lines() -> deque[str]:
+    """Room for the last lines of a child."""
+    return deque(maxlen=LINES_KEPT)
+
+
 class Child:
     """A running child; its error output is read all the time so that it never blocks on it."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, last_lines: deque[str]) -> None:
         self._process = process
         self._all_read = anyio.Event()
-        self.last_lines: deque[str] = deque(maxlen=LINES_KEPT)
+        self.last_lines = last_lines
 
     @property
     def pid(self) -> int:
@@ -70,9 +75,15 @@ class Child:
 
 @asynccontextmanager
 async def child_process(
-    command: Sequence[str], environment: Mapping[str, str], *, stop_seconds: float
+    command: Sequence[str], environment: Mapping[str, str], *, last_lines: deque[str], stop_seconds: float
 ) -> AsyncGenerator[Child]:
     """Run a command as a child for the time of the block; it is gone when the block is left.
+
+    Args:
+        command: with its arguments.
+        environment: all of the child's.
+        last_lines: holds what the child wrote last, also after it has gone.
+        stop_seconds: grace before its group is killed.
 
     Raises:
         OSError: the command cannot be started.
@@ -80,7 +91,8 @@ async def child_process(
     process = await anyio.open_process(
         list(command), stdin=PIPE, stdout=PIPE, stderr=PIPE, env=dict(environment), start_new_session=True
     )
-    child = Child(process)
+    last_lines.clear()
+    child = Child(process, last_lines)
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(child.keep_last_lines)

@@ -1,9 +1,10 @@
 """llama.cpp: its server runs in a child process from the xllamacpp wheel; any GGUF model."""
 
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from logits_core.engines.load import EngineLoad, llamacpp_load
 from logits_core.engines.served_model import ServedModel
 from logits_core.engines.weights import check_weights, threads_for
 from logits_core.errors import ErrorCode, LogitsError
-from logits_llm_server.adapters.child import child_process
+from logits_llm_server.adapters.child import child_process, no_lines
 from logits_llm_server.adapters.disk import look_at
 from logits_llm_server.adapters.openai_probe import EngineApi
 from logits_llm_server.engine import Endpoint
@@ -43,6 +44,7 @@ class LlamacppEngine:
         cpus: CPUs that this process may use.
         threads: threads for generation; 0 chooses by the size of the weights.
         stop_seconds: grace before the child is killed.
+        last_lines: what the child wrote last.
     """
 
     model: ServedModel
@@ -54,6 +56,7 @@ class LlamacppEngine:
     threads: int = 0
     stop_seconds: float = 10.0
     name: str = "llamacpp"
+    last_lines: deque[str] = field(default_factory=no_lines)
 
     async def run(self, on_loaded: Callable[[Endpoint], None]) -> Ending:
         """See ``Engine.run``."""
@@ -62,7 +65,9 @@ class LlamacppEngine:
         threads = self.threads or threads_for(found.size_bytes, self.cpus)
         launch = llamacpp_launch(self.model, path=str(self.path), alias=self.alias, threads=threads)
         command = [sys.executable, "-m", CHILD, msgspec.json.encode(launch).decode()]
-        async with child_process(command, self.environment, stop_seconds=self.stop_seconds) as child:
+        async with child_process(
+            command, self.environment, last_lines=self.last_lines, stop_seconds=self.stop_seconds
+        ) as child:
             async with aclosing(child.output()) as lines:
                 async for line in lines:
                     event = msgspec.json.decode(line, type=_Event)

@@ -2,9 +2,10 @@
 
 import socket
 import sys
+from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -18,7 +19,7 @@ from logits_core.engines.load import EngineLoad, vllm_load
 from logits_core.engines.served_model import ServedModel
 from logits_core.engines.weights import check_weights
 from logits_core.errors import ErrorCode, LogitsError
-from logits_llm_server.adapters.child import Child, child_process
+from logits_llm_server.adapters.child import Child, child_process, no_lines
 from logits_llm_server.adapters.disk import look_at
 from logits_llm_server.adapters.openai_probe import EngineApi
 from logits_llm_server.engine import Endpoint
@@ -41,6 +42,7 @@ class VllmEngine:
         installation: virtual environment that holds vLLM; None when the setting is empty.
         gpu_memory_mib: memory of one GPU, MiB; 0 if unknown.
         stop_seconds: grace before the child is killed.
+        last_lines: what the child wrote last.
     """
 
     model: ServedModel
@@ -52,6 +54,7 @@ class VllmEngine:
     gpu_memory_mib: int = 0
     stop_seconds: float = 10.0
     name: str = "vllm"
+    last_lines: deque[str] = field(default_factory=no_lines)
 
     async def run(self, on_loaded: Callable[[Endpoint], None]) -> Ending:
         """See ``Engine.run``."""
@@ -61,7 +64,9 @@ class VllmEngine:
         arguments = vllm_arguments(self.model, path=str(self.path), aliases=self.aliases, place=place)
         command = [sys.executable, "-m", LEASH, str(program), *arguments]
         environment = {**self.environment, **vllm_variables(self.model)}
-        async with child_process(command, environment, stop_seconds=self.stop_seconds) as child:
+        async with child_process(
+            command, environment, last_lines=self.last_lines, stop_seconds=self.stop_seconds
+        ) as child:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._announce, place.port, on_loaded)
                 await _keep_output(child)

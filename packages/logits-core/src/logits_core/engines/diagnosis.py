@@ -64,7 +64,7 @@ _SYMPTOMS: Final = (
     ),
 )  # fmt: skip
 
-_SIGNALS: Final = {6: "SIGABRT", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
+_SIGNALS: Final = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
 
 
 def explain_ending(exit_code: int, last_lines: Sequence[str]) -> Ending:
