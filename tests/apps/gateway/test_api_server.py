@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from logits_core.errors import ErrorCode, LogitsError
-from logits_gateway.adapters.api_server import ApiServer, UpstreamRequest, read_whole
+from logits_gateway.adapters.api_server import MAX_ANSWER_BYTES, ApiServer, UpstreamRequest, began
+from logits_gateway.adapters.upstream_exchange import Exchange
 from logits_shell.kubernetes import ClusterAccess, StaticToken
 
 pytestmark = pytest.mark.anyio
@@ -39,8 +40,15 @@ async def scripted(answer: bytes) -> AsyncGenerator[tuple[ApiServer, list[bytes]
 
 
 async def ask(server: ApiServer, *, watch: bool = False) -> tuple[int, bytes]:
-    async with server.stream(REQUEST, watch=watch) as answer:
-        return answer.status, await read_whole(answer)
+    if not watch:
+        return await server.ask(REQUEST)
+    heard: list[tuple[int, bytes]] = []
+
+    async def relay(exchange: Exchange) -> None:
+        heard.append((await began(exchange), await exchange.whole(MAX_ANSWER_BYTES)))
+
+    await server.watch(REQUEST, relay)
+    return heard[0]
 
 
 async def test_the_request_is_built_from_scratch() -> None:

@@ -346,8 +346,9 @@ def _interrupted(telemetry: Telemetry, error: LogitsError) -> None:
 
 
 def _print_line(line: bytes) -> None:
-    sys.stdout.write(line.decode() + "\n")
-    sys.stdout.flush()
+    # Straight to the bytes below the text, which is flushed after every line.
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
 
 
 async def _close(volume: _Volume, cluster: _Cluster, ops_api: OpsApi) -> None:

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, Counter
 
@@ -48,12 +48,12 @@ class Journal:
     new_id: Callable[[], str] = lambda: secrets.token_hex(16)
     _allowance: _Allowance = field(default_factory=_Allowance)
     _counters: dict[str, Counter] = field(default_factory=dict[str, Counter])
+    _written: dict[str, Counter] = field(default_factory=dict[str, Counter])
 
     def __post_init__(self) -> None:
         """Register the counters."""
-        self._counters["events"] = Counter(
-            "logits_gateway_audit_events", "Audit events written.", ["kind"], registry=self.registry
-        )
+        events = Counter("logits_gateway_audit_events", "Audit events written.", ["kind"], registry=self.registry)
+        self._written.update({stage: events.labels(stage.lower()) for stage in get_args(Stage)})
         self._counters["suppressed"] = Counter(
             "logits_gateway_audit_suppressed",
             "Refusals of unknown callers that were counted instead of recorded.",
@@ -136,5 +136,5 @@ class Journal:
     ) -> Entry:
         record = event(act, stage, now=self.clock(), code=code, notes=notes)
         entry = await self.log.append(record, durable=durable)
-        self._counters["events"].labels(stage.lower()).inc()
+        self._written[stage].inc()
         return entry

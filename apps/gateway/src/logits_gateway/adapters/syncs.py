@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from queue import SimpleQueue
 
 
 class Syncs:
@@ -24,7 +25,10 @@ class Syncs:
         self._file = file
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._running = False
-        self._thread = ThreadPoolExecutor(1, "audit-log")
+        # A thread with a queue, and no futures between: a change waits here twice.
+        self._jobs: SimpleQueue[tuple[asyncio.AbstractEventLoop, int, int] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="audit-log", daemon=True)
+        self._thread.start()
 
     async def reach(self, size: int) -> None:
         """Return when the disk has the first `size` entries.
@@ -42,17 +46,28 @@ class Syncs:
 
     def close(self) -> None:
         """End the thread."""
-        self._thread.shutdown()
+        self._jobs.put(None)
+        self._thread.join()
 
     def _begin(self) -> None:
         self._running = True
-        sync = asyncio.get_running_loop().run_in_executor(self._thread, os.fsync, self._file())
-        sync.add_done_callback(partial(self._ended, self._written()))
+        self._jobs.put((asyncio.get_running_loop(), self._file(), self._written()))
 
-    def _ended(self, reached: int, sync: asyncio.Future[None]) -> None:
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            loop, file, reached = job
+            error: OSError | None = None
+            try:
+                os.fsync(file)
+            except OSError as failure:
+                error = failure
+            with contextlib.suppress(RuntimeError):  # the loop was closed, and nobody waits
+                loop.call_soon_threadsafe(self._ended, reached, error)
+
+    def _ended(self, reached: int, error: OSError | None) -> None:
         self._running = False
         waiting, self._waiting = self._waiting, []
-        if (error := sync.exception()) is not None:
+        if error is not None:
             for _, future in waiting:
                 if not future.done():
                     future.set_exception(error)

@@ -77,14 +77,14 @@ def admit(
     if request.verb == "delete" and not body:
         return None
     media_type = _media_type(request, content_type)
-    value = strictjson.decode(body)
+    value, content = strictjson.rewritten(body)
     if request.verb == "delete":
         _check_shape(DELETE_OPTIONS, value)
     elif media_type == MERGE_TYPE:
         _check_merge_patch(request, value)
     else:
         _check_object(rule, caller, request, value, limits)
-    return CheckedBody(strictjson.encode(value), media_type, value)
+    return CheckedBody(content, media_type, value)
 
 
 def _media_type(request: RequestInfo, content_type: str) -> str:
