@@ -28,8 +28,7 @@ from logits_gateway.errors import status_document
 from logits_gateway.journal import Journal
 
 
-@dataclass(frozen=True, slots=True)
-class RawRequest:
+class RawRequest(msgspec.Struct, frozen=True):
     """A request below ``/kubernetes`` before anything of it is believed.
 
     Attributes:

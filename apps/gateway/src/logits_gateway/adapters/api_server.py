@@ -6,9 +6,10 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
+
+import msgspec
 
 from logits_core.errors import ErrorCode, LogitsError
 from logits_core.policy.responses import JSON, JWKS
@@ -28,8 +29,7 @@ TOKEN_SECONDS = 1.0
 TakenT = TypeVar("TakenT")
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamRequest:
+class UpstreamRequest(msgspec.Struct, frozen=True):
     """What is sent to the API server: nothing of the caller's but what was checked."""
 
     method: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +30,7 @@ from logits_shell.files import write_whole
 MAX_READ_ENTRIES = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One record as it stands in the log: its index from 0, its bytes, and their hash in the tree."""
 
     index: int

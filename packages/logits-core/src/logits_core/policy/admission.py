@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import msgspec
+
 from logits_core.errors import ErrorCode, LogitsError
 from logits_core.policy import strictjson
 from logits_core.policy.authorise import check_name
@@ -41,8 +43,7 @@ class Limits:
     customizations: Customizations = field(default_factory=Customizations)
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedBody:
+class CheckedBody(msgspec.Struct, frozen=True):
     """A body that passed: what is sent upstream, and the object it stands for."""
 
     content: bytes
