@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, cast
 WIDTH = 256
 WITNESS_KEY = 4
 MARK = "logits.ai/"
-_SCAN = json.JSONDecoder().scan_once
+_DECODER = json.JSONDecoder()
 _P = 2**255 - 19
 _L = 2**252 + 27742317777372353535851937790883648493
 _D = -121665 * pow(121666, _P - 2, _P) % _P
@@ -232,14 +232,14 @@ class Reader:
         """Take in one entry; raises VerifyError when it is no record."""
         try:
             text = entry.decode()
-            found, end = _SCAN(text, 0)
+            found, end = _DECODER.raw_decode(text)
             if end != len(text):
                 raise ValueError
             stage, notes, audit_id, stamp = map(
                 found.__getitem__, ("stage", "annotations", "auditID", "stageTimestamp")
             )
             self._time(index, stamp)
-        except (ValueError, KeyError, TypeError, StopIteration):
+        except (ValueError, KeyError, TypeError):
             raise VerifyError(f"entry {index} is no audit record") from None
         if stage == "RequestReceived":
             self._report.unmatched[audit_id] = index
