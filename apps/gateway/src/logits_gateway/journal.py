@@ -10,10 +10,10 @@ from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, Counter
 
-from logits_core.audit import Act, Stage, Subject, concealed, event
+from logits_core.audit import Act, Stage, Subject, canonical, concealed, event
 from logits_core.audit.digests import MAX_OBJECT_BYTES, without_tokens
 from logits_core.errors import LogitsError
-from logits_core.policy import policy_digest, strictjson
+from logits_core.policy import policy_digest
 from logits_gateway.adapters.audit_log import AuditLog, Entry
 
 STRANGER_RECORDS_PER_MINUTE = 120
@@ -68,7 +68,7 @@ class Journal:
     def shown(self, value: Any) -> Any:
         """An object as the log may show it; its digest alone when it is too large."""
         result = concealed(value, self.key)
-        return result if len(strictjson.encode(result)) <= MAX_OBJECT_BYTES else {"withheld": "too large"}
+        return result if len(canonical(result)) <= MAX_OBJECT_BYTES else {"withheld": "too large"}
 
     def receipt(self, entry: Entry) -> str:
         """A signed promise that a record stands in the log, for the answer to whoever asked."""
