@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from logits_core.errors import ErrorCode, LogitsError
-from logits_gateway.adapters.api_server import ApiServer, UpstreamRequest, read_whole
+from logits_gateway.adapters.api_server import MAX_ANSWER_BYTES, ApiServer, UpstreamRequest, began
+from logits_gateway.adapters.upstream_exchange import Exchange
 from logits_shell.kubernetes import ClusterAccess, StaticToken
 
 pytestmark = pytest.mark.anyio
@@ -39,8 +40,15 @@ async def scripted(answer: bytes) -> AsyncGenerator[tuple[ApiServer, list[bytes]
 
 
 async def ask(server: ApiServer, *, watch: bool = False) -> tuple[int, bytes]:
-    async with server.stream(REQUEST, watch=watch) as answer:
-        return answer.status, await read_whole(answer)
+    if not watch:
+        return await server.ask(REQUEST)
+    heard: list[tuple[int, bytes]] = []
+
+    async def relay(exchange: Exchange) -> None:
+        heard.append((await began(exchange), await exchange.whole(MAX_ANSWER_BYTES)))
+
+    await server.watch(REQUEST, relay)
+    return heard[0]
 
 
 async def test_the_request_is_built_from_scratch() -> None:
@@ -103,3 +111,52 @@ async def test_an_absent_server_is_unavailable() -> None:
         await ask(server)
     assert (caught.value.code, caught.value.retry_after) == (ErrorCode.UNAVAILABLE, 1)
     await server.aclose()
+
+
+async def test_a_renewed_token_is_used_a_second_later() -> None:
+    class Renewed:
+        held = "first"
+
+        def token(self) -> str:
+            return self.held
+
+    credentials, now = Renewed(), [100.0]
+    server = ApiServer(ClusterAccess("http://127.0.0.1:1", credentials), max_watches=1, clock=lambda: now[0])
+    assert server.own_token() == "first"
+    credentials.held = "second"
+    now[0] += 0.9
+    assert server.own_token() == "first"
+    now[0] += 0.2
+    assert server.own_token() == "second"
+    await server.aclose()
+
+
+async def test_a_watch_that_was_stopped_says_no_more_and_drops_its_connection() -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n"
+    left = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(head)
+        while await reader.read(1024):
+            pass
+        left.set()
+        writer.close()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = listening.sockets[0].getsockname()[1]
+    server = ApiServer(ClusterAccess(f"http://127.0.0.1:{port}", StaticToken("own")), max_watches=1)
+    heard: list[bytes] = []
+
+    async def relay(exchange: Exchange) -> None:
+        assert await began(exchange) == 200
+        heard.append(await exchange.read())
+        asyncio.get_running_loop().call_soon(exchange.stop)
+        heard.append(await exchange.read())
+
+    await server.watch(REQUEST, relay)
+    assert heard == [b"{}", b""]
+    async with asyncio.timeout(5):
+        await left.wait()
+    await server.aclose()
+    listening.close()
+    await listening.wait_closed()

@@ -57,6 +57,19 @@ def test_a_record_is_one_line_whatever_the_request_said(uri: str, name: str) -> 
     assert is_canonical(line)
 
 
+TEXTS = st.text(max_size=12) | st.text(st.characters(max_codepoint=0x9F), max_size=12) | st.just("\ud800")
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.integers(2**62, 2**66) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(TEXTS, VALUES, max_size=5))
+def test_every_record_has_the_spelling_of_pythons_own_encoder(record: dict[str, Any]) -> None:
+    assert canonical(record) == json.dumps(record, sort_keys=True, separators=(",", ":")).encode()
+
+
 @given(st.binary(max_size=60))
 def test_what_is_no_record_is_told_from_one(torn: bytes) -> None:
     record = canonical({"a": 1, "b": "x"})

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from litestar import Litestar
 from litestar.di import Provide
 
 from logits_core.errors import ErrorCode, LogitsError
@@ -43,6 +42,7 @@ from logits_gateway.settings import Settings
 from logits_gateway.switch import Switch
 from logits_gateway.unreadable import Unreadable
 from logits_shell.kubernetes import ClusterAccess, KubernetesClient, StaticToken
+from logits_shell.lean import LeanLitestar
 from logits_shell.serve import Secured
 from logits_shell.telemetry import Telemetry
 
@@ -293,12 +293,12 @@ def _rollout(
     )
 
 
-def _litestar(telemetry: Telemetry, volume: _Volume, board: Board, ops_api: OpsApi, access: Access) -> Litestar:
+def _litestar(telemetry: Telemetry, volume: _Volume, board: Board, ops_api: OpsApi, access: Access) -> LeanLitestar:
     handlers = [
         status, audit_entries, audit_logs, audit_log_file, egress_entries, egress_body,
         export_logs, export_metrics, export_report,
     ]  # fmt: skip
-    return Litestar(
+    return LeanLitestar(
         route_handlers=handlers,
         guards=[access.guard],
         before_send=[add_receipt],
@@ -346,8 +346,9 @@ def _interrupted(telemetry: Telemetry, error: LogitsError) -> None:
 
 
 def _print_line(line: bytes) -> None:
-    sys.stdout.write(line.decode() + "\n")
-    sys.stdout.flush()
+    # Straight to the bytes below the text, which is flushed after every line.
+    sys.stdout.buffer.write(line + b"\n")
+    sys.stdout.buffer.flush()
 
 
 async def _close(volume: _Volume, cluster: _Cluster, ops_api: OpsApi) -> None:

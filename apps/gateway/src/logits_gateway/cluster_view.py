@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from logits_core.errors import ErrorCode, LogitsError
@@ -13,10 +13,37 @@ from logits_core.reconcile.state import Anchor, Customizations
 from logits_core.rollout import Controls, Progress
 from logits_core.rollout.controls import approvals_of
 from logits_core.rollout.manifest import NAME as CONTROLLER_NAME
-from logits_shell.kubernetes import CONFIG_MAPS, DEPLOYMENTS, PODS, Changes, KubernetesClient, Reflector
+from logits_shell.kubernetes import (
+    CONFIG_MAPS,
+    DEPLOYMENTS,
+    PODS,
+    Changes,
+    KubernetesClient,
+    KubernetesObject,
+    Reflector,
+)
 
 LIMITS_NAME = "logits-customizations"
 ANCHOR_NAME = "logits-anchor"
+
+
+class _Parsed:
+    """The customer's limits, read once for each version of their ConfigMap that is heard of."""
+
+    def __init__(self) -> None:
+        self._source: KubernetesObject | None = None
+        self._limits = Customizations()
+
+    def of(self, source: KubernetesObject | None) -> Customizations:
+        """What a ConfigMap says; nothing without one.
+
+        Raises:
+            LogitsError: CORRUPT when it makes no sense.
+        """
+        if source is not self._source:
+            self._limits = Customizations() if source is None else Customizations.parse(source)
+            self._source = source
+        return self._limits
 
 
 @dataclass(frozen=True)
@@ -30,6 +57,7 @@ class ClusterView:
         anchor: the owner of everything that Logits makes.
         controller: the Controller's Deployment.
         changes: rung when limits, anchor or Controller change.
+        parsed: the limits as they were last read.
     """
 
     namespace: str
@@ -38,6 +66,7 @@ class ClusterView:
     anchor: Reflector
     controller: Reflector
     changes: Changes
+    parsed: _Parsed = field(default_factory=_Parsed)
 
     @classmethod
     def of(cls, client: KubernetesClient, namespace: str, on_failure: Callable[[LogitsError], None]) -> ClusterView:
@@ -88,8 +117,7 @@ class ClusterView:
         """
         if not self.limits_map.synced.is_set():
             raise LogitsError(ErrorCode.UNAVAILABLE, "the customer's limits aren't known yet; try again", retry_after=1)
-        limits = self.limits_map.get(LIMITS_NAME)
-        return Customizations.parse(limits) if limits is not None else Customizations()
+        return self.parsed.of(self.limits_map.get(LIMITS_NAME))
 
     def controls(self) -> Controls:
         """What the customer decided about releases.

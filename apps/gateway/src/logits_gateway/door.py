@@ -5,13 +5,13 @@ transport -> caller -> parse -> authorise -> mode -> admit -> record the intent 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-import anyio
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -21,14 +21,14 @@ from logits_core.policy import DenialError, Limits, Mode, RequestInfo, admit, au
 from logits_core.policy.admission import CheckedBody
 from logits_core.policy.responses import accepts, is_secret, without_content
 from logits_core.policy.transport import check_headers
-from logits_gateway.adapters.api_server import ApiServer, UpstreamAnswer, UpstreamRequest, read_whole
+from logits_gateway.adapters.api_server import MAX_ANSWER_BYTES, ApiServer, UpstreamRequest, began
+from logits_gateway.adapters.upstream_exchange import Exchange
 from logits_gateway.callers import Caller, Callers, Headers
 from logits_gateway.errors import status_document
 from logits_gateway.journal import Journal
 
 
-@dataclass(frozen=True, slots=True)
-class RawRequest:
+class RawRequest(msgspec.Struct, frozen=True):
     """A request below ``/kubernetes`` before anything of it is believed.
 
     Attributes:
@@ -120,6 +120,7 @@ class Door:
             ["caller", "verb", "code"],
             registry=registry,
         )
+        self._counted: dict[tuple[str, str, str], Counter] = {}
         self._watches = Gauge("logits_gateway_watches", "Watches open now.", registry=registry)
 
     async def answer(self, request: RawRequest, reply: Reply, *, offered: bool = True) -> None:
@@ -147,11 +148,11 @@ class Door:
     async def _pass(self, request: RawRequest, passage: _Passage, reply: Reply, *, offered: bool) -> None:
         check_headers(request.headers)
         caller = await self._callers.identify(request.headers)
-        passage.act = replace(passage.act, subject=caller.subject)
+        passage.act.subject = caller.subject
         if not offered:
             raise LogitsError(ErrorCode.NOT_FOUND, "there is no such path here", field="path")
         info = parse(request.method, request.path, request.query)
-        passage.act = replace(passage.act, verb=info.verb, reference=_reference(info))
+        passage.act.verb, passage.act.reference = info.verb, _reference(info)
         rule = authorise(caller.component, info, namespace=self._namespace)
         passage.rule = rule.id
         if info.mutates:
@@ -160,22 +161,21 @@ class Door:
         limits = self._limits() if info.mutates else Limits(self._namespace, {})
         content_type = _header(request.headers, b"content-type")
         checked = admit(rule, caller.component, info, content_type=content_type, body=body, limits=limits)
-        passage.act = self._described(passage.act, rule.id, info, checked)
+        self._describe(passage.act, rule.id, info, checked)
         upstream = self._upstream(request.method, info, caller, checked, passage.act.audit_id)
         if info.verb == "watch":
             await self._watch(upstream, caller, passage, reply)
         else:
             await self._once(upstream, info, passage, reply)
 
-    def _described(self, act: Act, rule: str, info: RequestInfo, checked: CheckedBody | None) -> Act:
-        notes = act.notes | {"rule": rule, "decision": "allow"}
+    def _describe(self, act: Act, rule: str, info: RequestInfo, checked: CheckedBody | None) -> None:
+        act.notes |= {"rule": rule, "decision": "allow"}
         if checked is None:
-            return replace(act, notes=notes)
-        reference = dict(act.reference)
+            return
         if info.verb == "create":
-            reference["name"] = checked.value["metadata"]["name"]
-        notes["request-sha256"] = hashlib.sha256(checked.content).hexdigest()
-        return replace(act, notes=notes, reference=reference, request_object=self._journal.shown(checked.value))
+            act.reference["name"] = checked.value["metadata"]["name"]
+        act.notes["request-sha256"] = hashlib.sha256(checked.content).hexdigest()
+        act.request_object = self._journal.shown(checked.value)
 
     def _upstream(
         self, method: str, info: RequestInfo, caller: Caller, checked: CheckedBody | None, audit_id: str
@@ -194,17 +194,19 @@ class Door:
         if durable:
             await self._journal.intent(act)
         try:
-            async with self._server.stream(upstream, watch=False) as answer:
-                content = await read_whole(answer)
+            status, content = await self._server.ask(upstream)
         except LogitsError as error:
             code, _ = status_document(error)
             await self._ended(passage, code, durable=durable, notes={"error": str(error.code)})
             raise
         if is_secret(info):
             content = msgspec.json.encode(without_content(_decoded(content)))
-        await self._ended(passage, answer.status, durable=durable, notes=_seen(content))
-        self._count(act, answer.status)
-        await reply.whole(answer.status, content, passage.receipt)
+        await self._finished(passage, status, content, reply, durable=durable)
+
+    async def _finished(self, passage: _Passage, status: int, content: bytes, reply: Reply, *, durable: bool) -> None:
+        await self._ended(passage, status, durable=durable, notes=_seen(content))
+        self._count(passage.act, status)
+        await reply.whole(status, content, passage.receipt)
 
     async def _ended(self, passage: _Passage, code: int, *, durable: bool, notes: dict[str, str]) -> None:
         entry = await self._journal.outcome(passage.act, code, durable=durable, notes=notes)
@@ -216,52 +218,43 @@ class Door:
         self._open_watches += 1
         self._watches.set(self._open_watches)
         try:
-            async with self._server.stream(upstream, watch=True) as answer:
-                if answer.status == 200:
-                    await self._relay(answer, caller, passage, reply)
-                    return
-                content = await read_whole(answer)
+            await self._server.watch(upstream, lambda exchange: self._relay(exchange, caller, passage, reply))
         finally:
             self._open_watches -= 1
             self._watches.set(self._open_watches)
-        await self._ended(passage, answer.status, durable=False, notes=_seen(content))
-        self._count(passage.act, answer.status)
-        await reply.whole(answer.status, content, passage.receipt)
 
-    async def _relay(self, answer: UpstreamAnswer, caller: Caller, passage: _Passage, reply: Reply) -> None:
+    async def _relay(self, exchange: Exchange, caller: Caller, passage: _Passage, reply: Reply) -> None:
         """Send a watch's events on until it, its client or its token ends."""
+        if (status := await began(exchange)) != 200:
+            content = await exchange.whole(MAX_ANSWER_BYTES)
+            await self._finished(passage, status, content, reply, durable=False)
+            return
         passage.receipt = self._journal.receipt(await self._journal.started(passage.act, 200))
         await reply.start(200, passage.receipt)
-        events, ended, gone = 0, "stopped", anyio.Event()
+        events, ended = 0, "stopped"
+        gone = asyncio.ensure_future(reply.disconnected())
+        gone.add_done_callback(lambda _: exchange.stop())
         try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(_cancel_when_gone, reply, gone, group.cancel_scope)
-                group.cancel_scope.deadline = anyio.current_time() + max(0.0, caller.expires_at - self._clock())
-                async for data in answer.chunks:
+            async with asyncio.timeout(max(0.0, caller.expires_at - self._clock())):
+                while data := await exchange.read():
                     events += data.count(b"\n")
                     await reply.chunk(data)
-                ended = "server"
-                group.cancel_scope.cancel()
-        except* LogitsError:
+            ended = "token" if self._clock() >= caller.expires_at else "server"
+        except TimeoutError:
+            ended = "token"
+        except LogitsError:
             ended = "upstream"
         finally:
-            if gone.is_set():
-                ended = "client"
-            elif self._clock() >= caller.expires_at:
-                ended = "token"
+            ended = "client" if gone.done() else ended
+            gone.cancel()
             self._count(passage.act, 200)
-            with anyio.CancelScope(shield=True):
-                notes = {"events": str(events), "ended": ended}
-                await self._journal.outcome(passage.act, 200, durable=False, notes=notes)
+            await self._journal.outcome(passage.act, 200, durable=False, notes={"events": str(events), "ended": ended})
 
     def _count(self, act: Act, code: int) -> None:
-        self._requests.labels(act.subject.caller or "unknown", act.verb, str(code)).inc()
-
-
-async def _cancel_when_gone(reply: Reply, gone: anyio.Event, scope: anyio.CancelScope) -> None:
-    await reply.disconnected()
-    gone.set()
-    scope.cancel()
+        key = (act.subject.caller or "unknown", act.verb, str(code))
+        if (counter := self._counted.get(key)) is None:
+            counter = self._counted[key] = self._requests.labels(*key)
+        counter.inc()
 
 
 def _reference(info: RequestInfo) -> dict[str, str]:

@@ -6,14 +6,14 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from prometheus_client import CollectorRegistry, Counter
 
-from logits_core.audit import Act, Stage, Subject, concealed, event
+from logits_core.audit import Act, Stage, Subject, canonical, concealed, event
 from logits_core.audit.digests import MAX_OBJECT_BYTES, without_tokens
 from logits_core.errors import LogitsError
-from logits_core.policy import policy_digest, strictjson
+from logits_core.policy import policy_digest
 from logits_gateway.adapters.audit_log import AuditLog, Entry
 
 STRANGER_RECORDS_PER_MINUTE = 120
@@ -48,12 +48,12 @@ class Journal:
     new_id: Callable[[], str] = lambda: secrets.token_hex(16)
     _allowance: _Allowance = field(default_factory=_Allowance)
     _counters: dict[str, Counter] = field(default_factory=dict[str, Counter])
+    _written: dict[str, Counter] = field(default_factory=dict[str, Counter])
 
     def __post_init__(self) -> None:
         """Register the counters."""
-        self._counters["events"] = Counter(
-            "logits_gateway_audit_events", "Audit events written.", ["kind"], registry=self.registry
-        )
+        events = Counter("logits_gateway_audit_events", "Audit events written.", ["kind"], registry=self.registry)
+        self._written.update({stage: events.labels(stage.lower()) for stage in get_args(Stage)})
         self._counters["suppressed"] = Counter(
             "logits_gateway_audit_suppressed",
             "Refusals of unknown callers that were counted instead of recorded.",
@@ -68,7 +68,7 @@ class Journal:
     def shown(self, value: Any) -> Any:
         """An object as the log may show it; its digest alone when it is too large."""
         result = concealed(value, self.key)
-        return result if len(strictjson.encode(result)) <= MAX_OBJECT_BYTES else {"withheld": "too large"}
+        return result if len(canonical(result)) <= MAX_OBJECT_BYTES else {"withheld": "too large"}
 
     def receipt(self, entry: Entry) -> str:
         """A signed promise that a record stands in the log, for the answer to whoever asked."""
@@ -136,5 +136,5 @@ class Journal:
     ) -> Entry:
         record = event(act, stage, now=self.clock(), code=code, notes=notes)
         entry = await self.log.append(record, durable=durable)
-        self._counters["events"].labels(stage.lower()).inc()
+        self._written[stage].inc()
         return entry

@@ -13,7 +13,6 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -151,11 +150,11 @@ class Tree:
 
     def add(self, leaf: bytes) -> None:
         """Add the hash of an entry."""
-        rest, sha = self.size, hashlib.sha256
+        rest, sha, peaks = self.size, hashlib.sha256, self.peaks
         while rest & 1:
-            leaf = sha(b"\x01" + self.peaks.pop() + leaf).digest()
+            leaf = sha(b"\x01" + peaks.pop() + leaf).digest()
             rest >>= 1
-        self.peaks.append(leaf)
+        peaks.append(leaf)
         self.size += 1
 
     def root(self) -> bytes:
@@ -203,16 +202,13 @@ def read_entries(directory: Path, size: int) -> Iterator[bytes]:
             return
 
 
-@dataclass
 class Report:
     """What holds (``size`` entries), the ``problem`` if any, and acts begun without an outcome."""
 
-    size: int = 0
-    problem: str = ""
-    proved: list[str] = field(default_factory=list[str])
-    noted: list[str] = field(default_factory=list[str])
-    unproved: list[str] = field(default_factory=list[str])
-    unmatched: dict[str, int] = field(default_factory=dict[str, int])
+    def __init__(self) -> None:
+        self.size, self.problem = 0, ""
+        self.proved, self.noted, self.unproved = list[str](), list[str](), list[str]()
+        self.unmatched: dict[str, int] = {}
 
     def lines(self) -> list[str]:
         """The report for people; what the log says itself is shown in ASCII only."""
@@ -277,8 +273,7 @@ class Reader:
         self._last, self.last_stamp = now, stamp
 
 
-@dataclass(frozen=True)
-class Trust:
+class Trust(NamedTuple):
     """What the customer knows from elsewhere: keys, a cosigned checkpoint, values of ``X-Audit-Receipt``."""
 
     key: VerifierKey | None = None
@@ -326,9 +321,9 @@ def _signatures(report: Report, checkpoint: Checkpoint, trust: Trust) -> None:
 
 def _walk(report: Report, checkpoint: Checkpoint, entries: Iterable[bytes], trust: Trust, keep: Any) -> None:
     tree, reader, promised = Tree(), Reader(report), _promised(trust, checkpoint)
-    seen = trust.witnessed.size if trust.witnessed else -1
+    seen, sha = trust.witnessed.size if trust.witnessed else -1, hashlib.sha256
     for index, entry in enumerate(entries):
-        leaf = leaf_hash(entry)
+        leaf = sha(b"\x00" + entry).digest()
         if promised and promised.pop(index, leaf) != leaf:
             raise VerifyError(f"entry {index} is not the one that a receipt was given for")
         tree.add(leaf)

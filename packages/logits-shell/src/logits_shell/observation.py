@@ -6,10 +6,11 @@ from typing import Annotated
 
 import anyio
 import msgspec
-from litestar import Litestar, Response, get
+from litestar import Response, get
 from litestar.params import FromQuery, QueryParameter
 from prometheus_client import generate_latest
 
+from logits_shell.lean import LeanLitestar
 from logits_shell.streaming import Chunks, ClosingStream
 from logits_shell.telemetry import Telemetry
 
@@ -18,7 +19,7 @@ LINES_PER_READ = 1000
 IDLE_SECONDS = 15.0
 
 
-def observation_app(telemetry: Telemetry) -> Litestar:
+def observation_app(telemetry: Telemetry) -> LeanLitestar:
     """The ASGI app behind the ``metrics`` container port."""
 
     @get("/metrics", operation_id="metrics", sync_to_thread=False)
@@ -46,7 +47,7 @@ def observation_app(telemetry: Telemetry) -> Litestar:
         }
         return ClosingStream(_follow(telemetry, after, follow), media_type="application/x-ndjson", headers=held)
 
-    return Litestar(route_handlers=[metrics, healthz, readyz, logs], openapi_config=None, logging_config=None)
+    return LeanLitestar(route_handlers=[metrics, healthz, readyz, logs], openapi_config=None, logging_config=None)
 
 
 async def _follow(telemetry: Telemetry, after: int, follow: bool) -> Chunks:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 from urllib.parse import urlsplit
+
+import msgspec
 
 from logits_core.errors import ErrorCode, LogitsError
 from logits_core.policy.responses import JSON, JWKS
@@ -21,10 +23,13 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = 35.0
 WATCH_SILENCE_SECONDS = 320.0
 """A little more than the longest watch; the API server ends every watch before."""
+TOKEN_SECONDS = 1.0
+"""How long the Gateway's own token is taken for current without a look at its file."""
+
+TakenT = TypeVar("TakenT")
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamRequest:
+class UpstreamRequest(msgspec.Struct, frozen=True):
     """What is sent to the API server: nothing of the caller's but what was checked."""
 
     method: str
@@ -35,23 +40,16 @@ class UpstreamRequest:
     content_type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamAnswer:
-    """The API server's answer: its status and its bytes as they arrive."""
-
-    status: int
-    chunks: AsyncGenerator[bytes, None]
-
-
 class ApiServer:
     """Sends requests to the API server of this cluster.
 
     Args:
         access: address, trust and the ServiceAccount's token, which is read again when it changes.
         max_watches: how many streams may be open besides ordinary requests.
+        clock: seconds since any moment.
     """
 
-    def __init__(self, access: ClusterAccess, *, max_watches: int) -> None:
+    def __init__(self, access: ClusterAccess, *, max_watches: int, clock: Callable[[], float] = time.monotonic) -> None:
         place = urlsplit(access.base_url)
         secure = place.scheme == "https"
         self._upstream = Upstream(place.hostname or "", place.port or (443 if secure else 80))
@@ -60,75 +58,86 @@ class ApiServer:
         trusted = access.verify if isinstance(access.verify, ssl.SSLContext) else ssl.create_default_context()
         self._pool = UpstreamPool(idle_per_upstream=16, tls=trusted if secure else None)
         self._places = asyncio.Semaphore(max_watches + 64)
+        self._clock = clock
+        self._token, self._token_until = "", 0.0
 
     async def aclose(self) -> None:
         """Close all connections."""
         self._pool.close()
 
     def own_token(self) -> str:
-        """The Gateway's own token, for the issuer that it names."""
-        return self._credentials.token() or ""
+        """The Gateway's own token, which may be a second older than its file: it is good for minutes longer."""
+        if (now := self._clock()) >= self._token_until:
+            self._token, self._token_until = self._credentials.token() or "", now + TOKEN_SECONDS
+        return self._token
 
-    @asynccontextmanager
-    async def stream(self, request: UpstreamRequest, *, watch: bool) -> AsyncGenerator[UpstreamAnswer]:
-        """Send a request and give the answer as it arrives; leaving the block closes the connection.
+    async def ask(self, request: UpstreamRequest) -> tuple[int, bytes]:
+        """Send a request; the status and the whole body of the answer.
 
         Raises:
-            LogitsError: UNAVAILABLE without an answer, UPSTREAM_TIMEOUT after silence, UPSTREAM_FAILED
-                for an answer that is no plain JSON, such as a redirect.
+            LogitsError: UNAVAILABLE without an answer, UPSTREAM_TIMEOUT after silence, UPSTREAM_FAILED for an
+                answer that is too large or no plain JSON, such as a redirect.
         """
-        silence = WATCH_SILENCE_SECONDS if watch else READ_SECONDS
-        async with self._place():
-            exchange = await self._sent(request)
-            try:
-                try:
-                    status, headers = await exchange.head(silence)
-                except StaleError:
-                    exchange = await self._sent(request, new=True)
-                    status, headers = await exchange.head(silence)
-                _check_head(status, headers)
-                async with aclosing(exchange.chunks(silence)) as chunks:
-                    yield UpstreamAnswer(status, chunks)
-            finally:
-                exchange.leave()
+        return await self._exchange(request, READ_SECONDS, _whole)
 
-    @asynccontextmanager
-    async def _place(self) -> AsyncGenerator[None]:
+    async def watch(self, request: UpstreamRequest, relay: Callable[[Exchange], Awaitable[None]]) -> None:
+        """Send a request and let ``relay`` read the answer as it comes; the connection is closed behind it.
+
+        Raises:
+            LogitsError: UNAVAILABLE when nothing can be sent; and what ``relay`` raises.
+        """
+        await self._exchange(request, WATCH_SILENCE_SECONDS, relay)
+
+    async def _exchange(
+        self, request: UpstreamRequest, silence: float, take: Callable[[Exchange], Awaitable[TakenT]]
+    ) -> TakenT:
+        await self._place()
+        try:
+            try:
+                return await self._attempt(request, silence, take, new=False)
+            except StaleError:
+                return await self._attempt(request, silence, take, new=True)
+        finally:
+            self._places.release()
+
+    async def _place(self) -> None:
+        if not self._places.locked():
+            await self._places.acquire()
+            return
         try:
             async with asyncio.timeout(CONNECT_SECONDS):
                 await self._places.acquire()
         except TimeoutError:
             raise _unreachable("too many requests are open") from None
-        try:
-            yield
-        finally:
-            self._places.release()
 
-    async def _sent(self, request: UpstreamRequest, *, new: bool = False) -> Exchange:
+    async def _attempt(
+        self, request: UpstreamRequest, silence: float, take: Callable[[Exchange], Awaitable[TakenT]], *, new: bool
+    ) -> TakenT:
+        replayable = request.method == "GET"
         # A change is never sent twice, so it doesn't go over a connection that may be closing.
-        connection = None if new else self._pool.idle(self._upstream, fresh=request.method != "GET")
+        connection = None if new else self._pool.idle(self._upstream, fresh=not replayable)
         if connection is None:
             try:
                 connection = await self._pool.connect(self._upstream, CONNECT_SECONDS)
             except UnreachableError as error:
                 raise _unreachable(error.kind.value) from None
-        exchange = Exchange(connection, replayable=request.method == "GET")
-        exchange.send(self._written(request))
-        return exchange
+        exchange = Exchange(connection, replayable=replayable, silence=silence)
+        try:
+            exchange.send(self._written(request))
+            return await take(exchange)
+        finally:
+            exchange.leave()
 
     def _written(self, request: UpstreamRequest) -> bytes:
-        lines = [
-            f"{request.method} {request.target} HTTP/1.1",
-            f"host: {self._host}",
-            f"authorization: Bearer {self._credentials.token()}",
-            f"accept: {request.accept}",
-            "accept-encoding: identity",
-            f"audit-id: {request.audit_id}",
-            "user-agent: logits-gateway",
-        ]
-        if request.content is not None:
-            lines += [f"content-type: {request.content_type}", f"content-length: {len(request.content)}"]
-        return "\r\n".join([*lines, "", ""]).encode("ascii") + (request.content or b"")
+        head = (
+            f"{request.method} {request.target} HTTP/1.1\r\nhost: {self._host}\r\n"
+            f"authorization: Bearer {self.own_token()}\r\naccept: {request.accept}\r\n"
+            f"accept-encoding: identity\r\naudit-id: {request.audit_id}\r\nuser-agent: logits-gateway\r\n"
+        )
+        if request.content is None:
+            return f"{head}\r\n".encode("ascii")
+        framing = f"content-type: {request.content_type}\r\ncontent-length: {len(request.content)}\r\n\r\n"
+        return f"{head}{framing}".encode("ascii") + request.content
 
 
 def _unreachable(why: str) -> LogitsError:
@@ -144,19 +153,17 @@ def _check_head(status: int, headers: Headers) -> None:
         )
 
 
-async def read_whole(answer: UpstreamAnswer) -> bytes:
-    """Read an answer into memory.
+async def began(exchange: Exchange) -> int:
+    """The status of an answer that is fit to be sent on.
 
     Raises:
-        LogitsError: UPSTREAM_FAILED when it is larger than 32 MiB.
+        LogitsError: as ``ApiServer.ask``.
     """
-    content = bytearray()
-    async for chunk in answer.chunks:
-        content += chunk
-        if len(content) > MAX_ANSWER_BYTES:
-            raise LogitsError(
-                ErrorCode.UPSTREAM_FAILED,
-                f"the answer has more than {MAX_ANSWER_BYTES} bytes; list with limit=500",
-                field="limit",
-            )
-    return bytes(content)
+    status, headers = await exchange.head()
+    _check_head(status, headers)
+    return status
+
+
+async def _whole(exchange: Exchange) -> tuple[int, bytes]:
+    content = await exchange.whole(MAX_ANSWER_BYTES)
+    return await began(exchange), content

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from logits_core.audit import (
 )
 from logits_core.errors import ErrorCode, LogitsError
 from logits_gateway.adapters.audit_epochs import LOST, epoch_numbers, open_epoch, read_key
+from logits_gateway.adapters.kernel_sync import FileSync, file_sync
 from logits_gateway.adapters.syncs import Syncs
 from logits_gateway.adapters.tile_files import TileFiles
 from logits_shell.files import write_whole
@@ -30,8 +30,7 @@ from logits_shell.files import write_whole
 MAX_READ_ENTRIES = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One record as it stands in the log: its index from 0, its bytes, and their hash in the tree."""
 
     index: int
@@ -63,6 +62,7 @@ class AuditLog:
         environment: this environment's id.
         output: gets every entry as a line too, for the Pod's own log.
         on_broken: told once why nothing more can be appended.
+        disk: syncs the log's file; by default what is best here.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class AuditLog:
         output: Callable[[bytes], None],
         *,
         on_broken: Callable[[str], None] = lambda _: None,
+        disk: FileSync | None = None,
     ) -> None:
         self._directory = directory
         self._output = output
@@ -81,7 +82,12 @@ class AuditLog:
         self.opening = open_epoch(directory, environment)
         self._files, self._key = self.opening.files, self.opening.key
         self._frontier = self.opening.frontier
-        self._syncs = Syncs(self._frontier.size, written=lambda: self._frontier.size, file=lambda: self._file)
+        self._syncs = Syncs(
+            self._frontier.size,
+            written=lambda: self._frontier.size,
+            file=lambda: self._file,
+            disk=file_sync() if disk is None else disk,
+        )
         self._bundle = self._frontier.size // WIDTH
         self._hashes = [leaf_hash(entry) for _, entry in self._files.entries(self._bundle * WIDTH, WIDTH)]
         self._file = self._files.open_bundle(self._bundle)

@@ -1,12 +1,12 @@
-"""Syncs of the audit log's file: one at a time, in a thread of their own, for everybody who wrote before."""
+"""Syncs of the audit log's file: one at a time, for everybody who wrote before."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+
+from logits_gateway.adapters.kernel_sync import FileSync
 
 
 class Syncs:
@@ -16,15 +16,16 @@ class Syncs:
         size: how many entries it has already.
         written: how many entries are written so far.
         file: the descriptor that entries are written to now.
+        disk: syncs it.
     """
 
-    def __init__(self, size: int, *, written: Callable[[], int], file: Callable[[], int]) -> None:
+    def __init__(self, size: int, *, written: Callable[[], int], file: Callable[[], int], disk: FileSync) -> None:
         self._synced = size
         self._written = written
         self._file = file
+        self._disk = disk
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._running = False
-        self._thread = ThreadPoolExecutor(1, "audit-log")
 
     async def reach(self, size: int) -> None:
         """Return when the disk has the first `size` entries.
@@ -34,25 +35,26 @@ class Syncs:
         """
         if self._synced >= size:
             return
-        mine = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        mine = loop.create_future()
         self._waiting.append((size, mine))
         if not self._running:
-            self._begin()
+            self._begin(loop)
         await mine
 
     def close(self) -> None:
-        """End the thread."""
-        self._thread.shutdown()
+        """Let go of the disk."""
+        self._disk.close()
 
-    def _begin(self) -> None:
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         self._running = True
-        sync = asyncio.get_running_loop().run_in_executor(self._thread, os.fsync, self._file())
-        sync.add_done_callback(partial(self._ended, self._written()))
+        # What is written from now on may or may not be in this sync.
+        self._disk.begin(loop, self._file(), partial(self._ended, loop, self._written()))
 
-    def _ended(self, reached: int, sync: asyncio.Future[None]) -> None:
+    def _ended(self, loop: asyncio.AbstractEventLoop, reached: int, error: OSError | None) -> None:
         self._running = False
         waiting, self._waiting = self._waiting, []
-        if (error := sync.exception()) is not None:
+        if error is not None:
             for _, future in waiting:
                 if not future.done():
                     future.set_exception(error)
@@ -64,4 +66,4 @@ class Syncs:
             elif not future.done():
                 future.set_result(None)
         if self._waiting:
-            self._begin()
+            self._begin(loop)

@@ -112,7 +112,7 @@ def _raw_request(scope: dict[str, Any], path: str, receive: Receive) -> RawReque
         method=str(scope.get("method", "")),
         path=path.removeprefix(PREFIX) or "/",
         query=bytes(scope.get("query_string") or b"").decode("latin-1"),
-        headers=tuple((bytes(name).lower(), bytes(value)) for name, value in scope["headers"]),
+        headers=tuple(scope["headers"]),
         source=client[0] if client else "",
         read_body=lambda: _read_body(receive),
     )

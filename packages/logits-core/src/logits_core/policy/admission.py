@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import msgspec
+
 from logits_core.errors import ErrorCode, LogitsError
 from logits_core.policy import strictjson
 from logits_core.policy.authorise import check_name
@@ -41,8 +43,7 @@ class Limits:
     customizations: Customizations = field(default_factory=Customizations)
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedBody:
+class CheckedBody(msgspec.Struct, frozen=True):
     """A body that passed: what is sent upstream, and the object it stands for."""
 
     content: bytes
@@ -77,14 +78,14 @@ def admit(
     if request.verb == "delete" and not body:
         return None
     media_type = _media_type(request, content_type)
-    value = strictjson.decode(body)
+    value, content = strictjson.rewritten(body)
     if request.verb == "delete":
         _check_shape(DELETE_OPTIONS, value)
     elif media_type == MERGE_TYPE:
         _check_merge_patch(request, value)
     else:
         _check_object(rule, caller, request, value, limits)
-    return CheckedBody(strictjson.encode(value), media_type, value)
+    return CheckedBody(content, media_type, value)
 
 
 def _media_type(request: RequestInfo, content_type: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from itertools import product
 
 from logits_core.policy.denial import DenialError
 from logits_core.policy.request import RequestInfo
@@ -34,7 +36,8 @@ def authorise(caller: str, request: RequestInfo, *, namespace: str) -> Rule:
         raise DenialError(SUBRESOURCES, f"the subresource {request.subresource!r} is not offered")
     if request.verb == "deletecollection":
         raise DenialError(COLLECTIONS, "delete objects one at a time, by name")
-    rule = next((rule for rule in RULES if _matches(rule, caller, request, namespace)), None)
+    rows = _ROWS.get((caller, request.verb, request.group, request.resource or request.path), ())
+    rule = next((rule for rule in rows if _covers(rule, request, namespace)), None)
     if rule is None:
         what = f"{request.verb} {request.resource or request.path}"
         where = f" in namespace {request.namespace}" if request.namespace else ""
@@ -51,7 +54,7 @@ def check_protected(caller: str, resource: str, name: str) -> None:
         DenialError: the object is protected.
     """
     for row in PROTECTED:
-        if resource in row.resources and re.fullmatch(row.names, name) and caller != row.owner:
+        if resource in row.resources and caller != row.owner and _NAMES[row.names].fullmatch(name):
             raise DenialError(row.id, row.why, field="metadata.name")
 
 
@@ -61,7 +64,7 @@ def check_name(rule: Rule, caller: str, resource: str, name: str) -> None:
     Raises:
         DenialError: the rule doesn't cover the name, or it is protected.
     """
-    if not re.fullmatch(rule.names, name) or len(name) > 253:
+    if not _NAMES[rule.names].fullmatch(name) or len(name) > 253:
         raise DenialError(rule.id, f"the name must match {rule.names}", field="metadata.name")
     check_protected(caller, resource, name)
 
@@ -85,15 +88,25 @@ def is_offered(method: str, path: str) -> bool:
     return any(row.method == method and re.fullmatch(row.path, path) for row in ROUTES)
 
 
-def _matches(rule: Rule, caller: str, request: RequestInfo, namespace: str) -> bool:
-    if caller not in rule.callers or request.verb not in rule.verbs:
-        return False
-    if (request.resource or request.path) not in rule.resources or request.group != rule.group:
-        return False
+def _covers(rule: Rule, request: RequestInfo, namespace: str) -> bool:
     if request.namespace != ("" if rule.cluster else namespace):
         return False
     name = request.name or request.selected_name
     if not name:
         # A create is named by its body; a list without a name shows every object.
         return request.verb == "create" or rule.names == ANY
-    return re.fullmatch(rule.names, name) is not None
+    return _NAMES[rule.names].fullmatch(name) is not None
+
+
+def _by_question() -> Mapping[tuple[str, str, str, str], tuple[Rule, ...]]:
+    """The rows of the table, in their order, by caller, verb, group and resource."""
+    found: dict[tuple[str, str, str, str], tuple[Rule, ...]] = {}
+    for rule in RULES:
+        for caller, verb, resource in product(rule.callers, rule.verbs, rule.resources):
+            key = (caller, verb, rule.group, resource)
+            found[key] = (*found.get(key, ()), rule)
+    return found
+
+
+_ROWS = _by_question()
+_NAMES: Mapping[str, re.Pattern[str]] = {row.names: re.compile(row.names) for row in (*RULES, *PROTECTED)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from logits_core.errors import ErrorCode, LogitsError
 from logits_core.policy import query as querystring
@@ -114,8 +115,9 @@ class RequestInfo:
         return f"{self.path}?{querystring.encode(query)}" if query else self.path
 
 
+@lru_cache(maxsize=256)
 def parse(method: str, path: str, query: str) -> RequestInfo:
-    """Read a request line below ``/kubernetes``.
+    """Read a request line below ``/kubernetes``; a controller asks for the same things again and again.
 
     Args:
         method: the HTTP method.

@@ -25,17 +25,23 @@ def decode(body: bytes) -> Any:
     Raises:
         LogitsError: TOO_LARGE, or MALFORMED with what is ambiguous about it.
     """
+    return rewritten(body)[0]
+
+
+def rewritten(body: bytes) -> tuple[Any, bytes]:
+    """Read a JSON document strictly and write it anew, compactly: the value, and the only bytes that it has.
+
+    Raises:
+        LogitsError: as ``decode``.
+    """
     if len(body) > MAX_BODY_BYTES:
         raise LogitsError(ErrorCode.TOO_LARGE, f"the body has more than {MAX_BODY_BYTES} bytes")
     _check_depth(body)
     try:
-        value = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
-        encode(value)
-    except LogitsError:
-        raise
+        value = _DECODER.decode(body.decode())
+        return value, encode(value)
     except (ValueError, RecursionError) as error:
         raise LogitsError(ErrorCode.MALFORMED, f"the body is not JSON: {error}"[:300], field="body") from None
-    return value
 
 
 def encode(value: Any) -> bytes:
@@ -57,6 +63,8 @@ def _no_constant(name: str) -> Any:
 
 
 def _check_depth(body: bytes) -> None:
+    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
+        return  # however they are nested
     depth = 0
     for token in _TOKENS.finditer(body):
         first = token.group()[:1]
@@ -66,3 +74,6 @@ def _check_depth(body: bytes) -> None:
                 raise LogitsError(ErrorCode.MALFORMED, f"the body is nested deeper than {MAX_DEPTH} levels")
         elif first in b"]}":
             depth -= 1
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)

@@ -47,6 +47,8 @@ def check_headers(headers: Sequence[tuple[bytes, bytes]]) -> None:
 def _check_counts(names: Sequence[bytes]) -> None:
     if len(names) > MAX_HEADERS:
         raise LogitsError(ErrorCode.MALFORMED, f"there are more than {MAX_HEADERS} headers", field="headers")
+    if len(set(names)) == len(names):
+        return
     for name in _ONCE:
         if names.count(name) > 1:
             code = ErrorCode.UNAUTHENTICATED if name == b"authorization" else ErrorCode.MALFORMED

@@ -66,7 +66,7 @@ class Session:
         self._credentials = credentials
         self._limits = limits
         self._http = httpx.AsyncClient(
-            verify=verify,
+            verify=_trust(base_url, verify),
             trust_env=False,
             follow_redirects=False,
             headers={"User-Agent": user_agent, "Accept-Encoding": "identity"},
@@ -141,6 +141,11 @@ class Session:
                 silence_seconds, connect=self._limits.connect_seconds, pool=self._limits.connect_seconds
             ),
         }
+
+
+def _trust(base_url: str, verify: ssl.SSLContext | bool) -> ssl.SSLContext | bool:
+    # Without TLS nobody is trusted, and the system's authorities needn't be read into memory.
+    return verify if base_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 async def _error_body(response: httpx.Response) -> bytes:
