@@ -9,6 +9,7 @@ from logits_core.simulation.chart import line_chart
 from logits_core.simulation.outcome import mean
 from logits_core.simulation.workloads.shared_prefix import STAGES
 from logits_core.simulation.workloads.trace import ideal_hits
+from routing import decision
 from routing.bounds import bounds
 from routing.cases import (
     CONTENDERS,
@@ -24,7 +25,7 @@ from routing.cases import (
     Figures,
     lines,
 )
-from routing.decision import Cost
+from routing.decision import Spent
 from routing.names import EVENTS
 from routing.results import Result, interval, of, table
 
@@ -39,13 +40,13 @@ PUBLISHED = {
 }
 
 
-def write(docs: Path, results: Sequence[Result], costs: Sequence[Cost], memory: float) -> None:
+def write(docs: Path, results: Sequence[Result], spent: Spent) -> None:
     """Write the charts, and the figures between the marks of docs/routing.md."""
     parts = [
-        *bounds(results, costs), *_ahead(results), *_ladder(results),
+        *bounds(results, spent.decisions), *_ahead(results), *_ladder(results),
         *_stages(results, 1, [name for name in CONTENDERS if name != "Logits"]),
         *_stages(results, 4, ["llm-d precise"]), *_conversation(results), *_others(results), *_replicas(results),
-        *_disturbed(results), *_costs(costs, memory),
+        *_disturbed(results), *_costs(spent),
     ]  # fmt: skip
     page = docs / "routing.md"
     text = page.read_text(encoding="utf-8")
@@ -216,14 +217,24 @@ def _disturbed(results: Sequence[Result]) -> list[str]:
     return ["### Disturbances", "", "Requests that arrive 30 s or more after the event.", "", *table(head, rows)]
 
 
-def _costs(costs: Sequence[Cost], memory: float) -> list[str]:
+def _costs(spent: Spent) -> list[str]:
     rows = [
         [str(c.endpoints), str(c.tokens), f"{c.hashing_p50:.0f}", f"{c.whole_p50:.0f}", f"{c.whole_p99:.0f}"]
-        for c in costs
+        for c in spent.decisions
     ]
+    rounds = [
+        [str(r.endpoints), str(r.size), *(f"{each:.1f}" for each in (r.hashing, r.reserving, r.beginning, r.ending)),
+         f"{r.whole:.1f}"]
+        for r in spent.rounds
+    ]  # fmt: skip
+    once, again = spent.memory
     return ["### What a decision costs", "", MEASURED, "",
             *table(("endpoints", "prompt tokens", "hashing p50", "whole p50", "whole p99"), rows),
-            f"A router whose index of eight engines of 421,000 tokens is full takes {memory:.1f} MiB.", ""]  # fmt: skip
+            "A whole request, from its bytes to the release of its place; 400 prompts that share their first half:", "",
+            *table(("endpoints", "bytes", "hashing", "reserving", "first byte", "release", "whole"), rounds),
+            "A router whose index of eight engines of 421,000 tokens is full takes "
+            f"{once:.2f} MiB, and {again:.2f} MiB after {decision.FILLINGS[1] // decision.FILLINGS[0]} times as many "
+            "prompts have passed through it.", ""]  # fmt: skip
 
 
 def _ladder_chart(results: Sequence[Result]) -> str:

@@ -53,14 +53,13 @@ def main() -> int:
     if chosen.quick:
         simulate(quick_cases(), chosen.workers)
         return 0
-    costs = [decision.decision(count, tokens) for count in decision.ENDPOINTS for tokens in decision.TOKENS]
-    memory = decision.memory(8, 421_000)
+    spent = decision.spent()
     results = simulate(all_cases(), chosen.workers)
     minutes = (time.monotonic() - began) / 60
     FIGURES.parent.mkdir(exist_ok=True)
     kept = [{"case": asdict(r.case), "figures": asdict(r.figures)} for r in results]
     FIGURES.write_text(json.dumps(kept, indent=None) + "\n", encoding="utf-8")
-    write(DOCS, results, costs, memory)
+    write(DOCS, results, spent)
     print(f"{len(results)} runs in {minutes:.1f} minutes")
     return 0
 

@@ -2,70 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from logits_core.routing.belief import HOMES, STRAY, Belief
 from logits_core.routing.endpoint import Endpoint, Reason
 from logits_core.routing.health import EndpointHealth
-from logits_core.routing.load import ATTENTION_TOKENS, CHUNK_TOKENS, Habits, Load, Speeds
+from logits_core.routing.load import Habits, Load, Speeds, work
 from logits_core.routing.prefixes import PrefixIndex
-from logits_core.routing.prompt import ENDS, Prompt
+from logits_core.routing.prompt import Prompt
 from logits_core.routing.ring import Ring
-
-BURDEN = 0.03
-"""What a second that others' answers take longer counts against a second of this request's wait.
-
-More of it evens out the engines' batches, which gives smoother streams and, near saturation, more throughput;
-less of it keeps prompts nearer to where they are cached, which gives earlier first tokens.
-"""
-
-REUSE = 2.0
-"""What the room that a prompt takes counts, against reading it: what is read anew pushes out something else, which
-is wanted again as often as anything is. More of it keeps prompts at their places when the cache is short.
-"""
+from logits_core.routing.shelf import Shelf
 
 MOST_HOLDERS = 16
 MOST_COMPARED = 32
 """Larger fleets are sampled: the best holders, the homes, and others at random up to this number."""
 
+INFINITE = float("inf")
+
 UNKNOWN_CAPACITY = 300_000
 """Tokens that an engine is taken to hold when it doesn't say."""
 
-SLACK = 2.0
+ALONE = 0.02
+"""Share of load up to which nobody else is taken to send requests to a fleet: reports and decisions differ in time."""
+
+SLACK = 8.0
 SPREAD = 1.0
 """No endpoint gets a request while it has more than (1 + SPREAD) times the mean load plus SLACK."""
 
 
-@dataclass(slots=True)
 class Place:
     """One endpoint with all that is known of it.
 
+    Args:
+        endpoint: The endpoint.
+        load: Its load account.
+        shelf: What it is believed to hold.
+
     Attributes:
+        name: Its id.
         filled: Share of its cache that has been filled since it was last known to be empty.
+        health: Whether it fails.
     """
 
-    endpoint: Endpoint
-    load: Load
-    filled: float = 1.0
-    health: EndpointHealth = field(default_factory=EndpointHealth)
+    __slots__ = ("endpoint", "filled", "health", "load", "name", "shelf")
+
+    def __init__(self, endpoint: Endpoint, load: Load, shelf: Shelf) -> None:
+        self.name = endpoint.id
+        self.endpoint = endpoint
+        self.load = load
+        self.shelf = shelf
+        self.filled = 1.0
+        self.health = EndpointHealth()
 
 
-@dataclass(slots=True)
 class Fleet:
-    """All places of one model, and what has been learned of its prompts and answers."""
+    """All places of one model, and what has been learned of its prompts and answers.
 
-    places: dict[str, Place] = field(default_factory=dict[str, Place])
-    index: PrefixIndex = field(default_factory=PrefixIndex)
-    habits: Habits = field(default_factory=Habits)
-    speeds: Speeds = field(default_factory=Speeds)
-    names: tuple[str, ...] = ()
-    ring: Ring = field(default_factory=lambda: Ring(()))
-    belief: Belief = field(default_factory=Belief)
+    Attributes:
+        places: By the endpoints' ids.
+        every: The same, in their order.
+        sick: Whether any of them has been ejected and has not proved itself since.
+    """
+
+    __slots__ = ("belief", "every", "habits", "index", "places", "ring", "sick", "speeds")
+
+    def __init__(self) -> None:
+        self.places: dict[str, Place] = {}
+        self.every: tuple[Place, ...] = ()
+        self.sick = False
+        self.index = PrefixIndex()
+        self.habits = Habits()
+        self.speeds = Speeds()
+        self.ring = Ring(())
+        self.belief = Belief()
+
+    def settle(self) -> None:
+        """Take in that places have come or gone, or that the health of one has changed."""
+        self.every = tuple(self.places.values())
+        self.sick = any(place.health.ejections for place in self.every)
 
 
-class Ask(NamedTuple):
+class Ask(msgspec.Struct, gc=False):
     """A request as the choice sees it.
 
     Attributes:
@@ -96,7 +117,7 @@ class Score(NamedTuple):
         requests: Requests there, those of other routers included.
         wait: Seconds until the prompts ahead have been read.
         prefill: Seconds to read the rest of this one.
-        burden: Seconds, weighed, by which it delays the answers under way there and they delay its own.
+        seconds: All that it costs, for itself and for others.
         excluded: Why it is out of the choice; empty when it isn't.
     """
 
@@ -105,13 +126,13 @@ class Score(NamedTuple):
     requests: float
     wait: float
     prefill: float
-    burden: float
+    seconds: float
     excluded: str = ""
 
     @property
-    def seconds(self) -> float:
-        """All of it."""
-        return self.wait + self.prefill + self.burden
+    def burden(self) -> float:
+        """Seconds, weighed, by which it delays the answers under way there and they delay its own."""
+        return self.seconds - self.wait - self.prefill
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,68 +153,74 @@ class Explanation:
 def ask(fleet: Fleet, prompt: Prompt) -> Ask:
     """Look up what is known of a prompt."""
     scale = 1.0 / fleet.habits.bytes_per_token
-    marks, size, belief = prompt.marks, prompt.size, fleet.belief
-    tokens = size * scale
-    known = fleet.index.matches(marks, MOST_HOLDERS)
-    fork = fleet.index.fork(marks)
-    homes = fleet.ring.homes(marks[fork], HOMES) if marks and len(fleet.places) > 1 else []
+    marks, belief, places = prompt.marks, fleet.belief, fleet.places
+    tokens = prompt.size * scale
+    matches = fleet.index.matches(marks, MOST_HOLDERS)
+    fork = fleet.index.fork(marks, next(iter(matches))) if matches else 0
+    homes = fleet.ring.homes(marks[fork], HOMES) if marks and len(places) > 1 else []
     kept, stray = belief.kept, scale * belief.kept[STRAY]
+    known: dict[str, int] = {}
     held: dict[str, float] = {}
-    for name, count in known.items():
-        end = ENDS[count - 1]
-        held[name] = (end if end < size else size) * stray
-    for rank, name in enumerate(homes):
+    for count, names in matches.items():
+        known.update(dict.fromkeys(names, count))
+        held.update(dict.fromkeys(names, prompt.end(count) * stray))
+    if homes and belief.others > ALONE:
+        for name, count in known.items():
+            # All routers keep the first home's prompts in use; elsewhere what others send pushes them out.
+            if name != homes[0]:
+                known[name] = there = places[name].shelf.recent(marks, count, places[name].load.share)
+                held[name] = prompt.end(there) * stray
+    for name, share, hope in zip(homes, kept, belief.hopes, strict=False):
         count = known.get(name, 0)
-        sure = min(ENDS[count - 1], size) * scale * kept[rank] if count else 0.0
-        sure += (tokens - sure) * belief.expected(rank) * fleet.places[name].filled
-        held[name] = sure
+        sure = prompt.end(count) * scale * share if count else 0.0
+        held[name] = sure + (tokens - sure) * hope * places[name].filled
     return Ask(tokens, known, held, homes, fork)
 
 
-def score(fleet: Fleet, place: Place, wanted: Ask, now: float) -> Score:
+def score(place: Place, wanted: Ask, now: float) -> Score:
     """Return what a request would cost at one place, item by item."""
-    return Score(place.endpoint.id, *costs(fleet, (place,), wanted, now)[0])
+    load, tokens = place.load, wanted.tokens
+    held = min(tokens, wanted.held.get(place.name, 0.0))
+    prefill = load.seconds(work(held, tokens - held), tokens - held) + load.step
+    return Score(place.name, held, load.requests, load.wait(now) + load.queue, prefill, load.price(tokens, held, now))
 
 
-def costs(
-    fleet: Fleet, places: Iterable[Place], wanted: Ask, now: float
-) -> list[tuple[float, float, float, float, float]]:
-    """Return what a request would cost at each place, as `Score` has it from `cached_tokens` to `burden`."""
-    # The innermost part of every decision: attributes are read once, and small functions are written out.
-    habits, pace, tokens, held_at = fleet.habits, fleet.speeds.pace, wanted.tokens, wanted.held
-    all_slope, all_intercept, all_reading = pace.slope, pace.intercept, fleet.speeds.reading.value
-    completion, usual_context, unread, reuse = (
-        habits.completion_tokens, habits.context_tokens, habits.unread, habits.reuse,
-    )  # fmt: skip
-    found: list[tuple[float, float, float, float, float]] = []
+def cheapest(places: Collection[Place], wanted: Ask, now: float) -> list[Place]:
+    """Return the places that cost least, all of them alike, within the bound; none when all are full."""
+    best, most = _compare(places, wanted, now)
+    for place in best:
+        if place.load.requests > most:
+            return _compare([place for place in places if place.load.requests <= most], wanted, now)[0]
+    return best
+
+
+def _compare(places: Collection[Place], wanted: Ask, now: float) -> tuple[list[Place], float]:
+    """Return the places that cost least, and how many requests any may have that gets another one."""
+    # The innermost part of every decision: `Load.price` is written out.
+    tokens, held_at = wanted.tokens, wanted.held
+    least, requests, free = INFINITE, 0.0, 0
+    best: list[Place] = []
     for place in places:
-        load, endpoint = place.load, place.endpoint
-        held = held_at.get(endpoint.id, 0.0)
-        if held > tokens:
-            held = tokens
-        missing = tokens - held
-        others, own, factor = load.others, load.in_flight, load.pace.value
-        requests = own + others
-        context = load.context + others * usual_context
-        reading = all_reading * load.reading.value
-        # Answers under way share the steps of reading, and the more context they have, the longer each step takes.
-        slowdown = all_slope * factor
-        shared = slowdown * context / CHUNK_TOKENS
-        wait = others * unread * (reading + shared)
-        if own:
-            wait += load.wait(now)
-        step = all_intercept * factor + slowdown * context
-        amount = missing * (1.0 + (2.0 * held + missing) / ATTENTION_TOKENS)
-        prefill = amount * reading + missing * shared + step
-        slots = endpoint.slots
-        if 0 < slots <= requests:
-            wait += (requests - slots + 1.0) / slots * completion * step
-        answer = completion * slowdown * (context + tokens)
-        burden = BURDEN * (prefill * requests + answer) + REUSE * missing * (reading + shared) * reuse
-        found.append((held, requests, wait, prefill, burden))
-    return found
+        load = place.load
+        if load.in_flight >= load.capacity:
+            continue
+        free += 1
+        requests += load.requests
+        cost = load.fixed + load.per_token * tokens
+        held = held_at.get(place.name, 0.0)
+        if held < tokens:
+            cost += (tokens - held) * (load.per_missing + load.per_pair * (held + tokens))
+        if now > load.due:
+            cost += load.pending_seconds + now - load.due
+        elif now < load.busy_until:
+            cost += load.busy_until - now
+        if cost < least:
+            least, best = cost, [place]
+        elif cost == least:
+            best.append(place)
+    return best, bound(requests, free)
 
 
 def bound(requests: float, places: int) -> float:
     """Return how many requests one of so many endpoints may have at most before it gets another one."""
-    return (1.0 + SPREAD) * requests / places + SLACK
+    return (1.0 + SPREAD) * requests / max(1, places) + SLACK

@@ -113,8 +113,7 @@ class Gossip:
         place.load.read(self._keys.pop(key), now, learn=False)
         place.load.drop(context)
         if fleet and fleet.places.get(news.endpoint) is place:
-            fleet.index.put_output(news.endpoint, news.output)
-            fleet.index.put(news.endpoint, prompt)
+            fleet.index.put(news.endpoint, prompt, output=news.output)
 
     def lost(self, source: str, now: float) -> None:
         """Forget the requests of a router that has gone."""

@@ -41,6 +41,20 @@ FULL = 0.9
 
 LEAST_SECONDS = 1e-9
 LEARNING = 0.05
+SHARING = 0.05
+NEVER = float("inf")
+
+BURDEN = 0.03
+"""What a second that others' answers take longer counts against a second of this request's wait.
+
+More of it evens out the engines' batches, which gives smoother streams and, near saturation, more throughput;
+less of it keeps prompts nearer to where they are cached, which gives earlier first tokens.
+"""
+
+REUSE = 2.0
+"""What the room that a prompt takes counts, against reading it: what is read anew pushes out something else, which
+is wanted again as often as anything is. More of it keeps prompts at their places when the cache is short.
+"""
 
 
 def work(cached: float, uncached: float) -> float:
@@ -100,51 +114,83 @@ class Speeds:
 class Load:
     """What one router has under way at one endpoint, what the endpoint reports, and its learned speed.
 
+    What another request would cost there is kept as four prices, brought up to date by every event there, so that
+    comparing endpoints is a few multiplications for each.
+
     Args:
         speeds: Those of its fleet.
         habits: Those of its fleet.
+        slots: Requests that the engine works on at once, 0 when it doesn't say.
+        capacity: Requests of this router that may be there at once.
 
     Attributes:
         in_flight: Requests of this router.
-        context: Tokens of their prompts and expected answers.
         others: Requests of other routers, as far as reports tell.
+        requests: All of them.
+        share: Share of its requests that were this router's, on average.
+        context: Tokens of this router's requests and of their expected answers.
+        whole_context: The same with what other routers' requests usually have.
         reading: How many times slower than its fleet it reads prompts.
         pace: How many times slower than its fleet it decodes.
+        step: Seconds of a decoding step there.
+        busy_until: When this router's prompts that are there will have been read.
+        due: When the first of them is late.
+        pending_seconds: How long reading them takes, all together.
+        queue: Seconds that what is ahead and isn't this router's takes.
+        fixed: Price of any request, seconds.
+        per_token: Price of each token of its prompt.
+        per_missing: Price of each of them that has to be read.
+        per_pair: Price of each of these for each token of the prompt and each that is held.
     """
 
     __slots__ = (
-        "_busy_until", "_due", "_habits", "_pending", "_pending_seconds", "_speeds", "_usage", "context", "in_flight",
-        "others", "pace", "reading",
+        "_habits", "_pending", "_per_work", "_shared", "_speeds", "_usage", "busy_until", "capacity", "context", "due",
+        "fixed", "in_flight", "others", "pace", "pending_seconds", "per_missing", "per_pair", "per_token", "queue",
+        "reading", "requests", "share", "slots", "step", "whole_context",
     )  # fmt: skip
 
-    def __init__(self, speeds: Speeds, habits: Habits) -> None:
+    def __init__(self, speeds: Speeds, habits: Habits, slots: int = 0, capacity: int = 64) -> None:
+        self.slots = slots
+        self.capacity = capacity
         self.in_flight = 0
-        self.context = 0.0
         self.others = 0.0
+        self.share = 1.0
+        self.context = 0.0
         self.reading = Factor()
         self.pace = Factor()
         self._speeds = speeds
         self._habits = habits
         self._pending: dict[int, tuple[float, float, float, float]] = {}
-        self._pending_seconds = 0.0
-        self._busy_until = 0.0
-        self._due = 0.0
+        self.pending_seconds = 0.0
+        self.busy_until = 0.0
+        self.due = NEVER
         self._usage = 0.0
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Bring the prices up to date."""
+        habits, line, factor = self._habits, self._speeds.pace, self.pace.value
+        others = self.others
+        self.requests = requests = self.in_flight + others
+        self.whole_context = context = self.context + others * habits.context_tokens
+        slowdown = line.slope * factor
+        # Answers under way share the steps of reading, and the more context they have, the longer each step takes.
+        self._per_work = reading = self._speeds.reading.value * self.reading.value
+        self._shared = shared = slowdown * context / CHUNK_TOKENS
+        self.step = step = line.intercept * factor + slowdown * context
+        self.queue = others * habits.unread * (reading + shared)
+        if 0 < self.slots <= requests:
+            self.queue += (requests - self.slots + 1.0) / self.slots * habits.completion_tokens * step
+        held_up = 1.0 + BURDEN * requests
+        self.per_token = BURDEN * habits.completion_tokens * slowdown
+        self.fixed = self.queue + held_up * step + self.per_token * context
+        self.per_missing = (held_up + REUSE * habits.reuse) * (reading + shared)
+        self.per_pair = (held_up + REUSE * habits.reuse) * reading / ATTENTION_TOKENS
 
     @property
     def reads(self) -> bool:
         """Whether a prompt of this router's is there that hasn't been read."""
         return bool(self._pending)
-
-    @property
-    def requests(self) -> float:
-        """All requests there, those of other routers included."""
-        return self.in_flight + self.others
-
-    @property
-    def whole_context(self) -> float:
-        """Tokens of context under way there, with what other routers' requests usually have."""
-        return self.context + self.others * self._habits.context_tokens
 
     def wait(self, now: float) -> float:
         """Return the seconds until this router's prompts that are there have been read.
@@ -152,14 +198,18 @@ class Load:
         When the first of them is late, something unseen holds it up, as a lack of memory does, and that lasts
         as long again as it has lasted, as far as anybody can know.
         """
-        if self._pending and now > self._due:
-            return self._pending_seconds + now - self._due
-        return max(0.0, self._busy_until - now)
+        if now > self.due:
+            return self.pending_seconds + now - self.due
+        return self.busy_until - now if self.busy_until > now else 0.0
+
+    def price(self, tokens: float, held: float, now: float) -> float:
+        """Return what a prompt would cost there, seconds for itself and for others, when so much of it is held."""
+        reading = (tokens - held) * (self.per_missing + self.per_pair * (held + tokens))
+        return self.fixed + self.per_token * tokens + reading + self.wait(now)
 
     def seconds(self, amount: float, uncached: float) -> float:
         """Return how long reading takes: its work, and the answers that share its steps."""
-        slowdown = self._speeds.pace.slope * self.pace.value * self.whole_context / CHUNK_TOKENS
-        return amount * self._speeds.reading.value * self.reading.value + uncached * slowdown
+        return amount * self._per_work + uncached * self._shared
 
     def add(self, number: int, uncached: float, amount: float, *, context: float, now: float) -> None:
         """Account a reservation from its decision on.
@@ -171,33 +221,38 @@ class Load:
             context: Tokens of its prompt and expected answer.
             now: The caller's clock, seconds.
         """
-        seconds = self.seconds(amount, uncached)
+        seconds = amount * self._per_work + uncached * self._shared
         pending = self._pending
         pending[number] = (seconds, self.wait(now) + seconds, amount, now)
-        self._pending_seconds += seconds
-        busy = self._busy_until
-        self._busy_until = busy = (now if now > busy else busy) + seconds
+        self.pending_seconds += seconds
+        busy = self.busy_until
+        self.busy_until = busy = (now if now > busy else busy) + seconds
         if len(pending) == 1:
-            self._due = busy + self._grace()
+            self.due = busy + self._grace()
         self.in_flight += 1
         self.context += context
+        self.refresh()
 
     def read(self, number: int, now: float, *, learn: bool = True) -> None:
         """Note that a prompt has been read, or with `learn` off that it never will be."""
-        if number not in self._pending:
+        known = self._pending.pop(number, None)
+        if known is None:
             return
-        seconds, expected, amount, since = self._pending.pop(number)
-        self._pending_seconds = self._pending_seconds - seconds if self._pending else 0.0
-        step = self._speeds.pace.at(self.whole_context) * self.pace.value
+        seconds, expected, amount, since = known
+        step = self.step
         if learn and amount > WORTH_LEARNING and max(expected, amount * PREFILL_SECONDS) > WORTH_STEPS * step:
             self._learn(max(0.0, now - since - step) / expected, min(1.0, amount / CHUNK_TOKENS))
-        self._busy_until = now + max(0.0, self._pending_seconds)
+            self.refresh()
         if self._pending:
-            self._due = now + next(iter(self._pending.values()))[0] + self._grace()
+            self.pending_seconds = max(0.0, self.pending_seconds - seconds)
+            self.due = now + next(iter(self._pending.values()))[0] + self._grace()
+        else:
+            self.pending_seconds, self.due = 0.0, NEVER
+        self.busy_until = now + self.pending_seconds
 
     def _grace(self) -> float:
         """Seconds by which no first token is late: the step under way and its own."""
-        return 2.0 * self._speeds.pace.at(self.whole_context) * self.pace.value
+        return 2.0 * self.step
 
     def _learn(self, ratio: float, weight: float) -> None:
         ratio = min(FARTHEST, max(1.0 / FARTHEST, ratio))
@@ -205,7 +260,7 @@ class Load:
             if self._usage > FULL:
                 return
             # The more requests are others', the more likely it waited for something unseen.
-            weight *= (self.in_flight / (self.in_flight + self.others)) ** 2
+            weight *= (self.in_flight / self.requests) ** 2
         factor = self.reading.value
         self.reading.add(factor * ratio, weight)
         self._speeds.reading.add(self._speeds.reading.value * ratio, weight)
@@ -238,6 +293,7 @@ class Load:
         """Account the end of a reservation."""
         self.in_flight -= 1
         self.context = max(0.0, self.context - context) if self.in_flight else 0.0
+        self.refresh()
 
     def report(self, requests: float, usage: float | None, now: float) -> None:
         """Take in how many requests the endpoint says it has, all routers together, and the cache they use."""
@@ -248,8 +304,12 @@ class Load:
         self.others = others if others < self.others else 0.5 * (self.others + others)
         if usage is not None:
             self._usage = usage
+        self.refresh()
+        if self.requests:
+            self.share += SHARING * (self.in_flight / self.requests - self.share)
 
     def restart(self) -> None:
         """Forget queued work: the engine has begun anew."""
         self._pending.clear()
-        self._pending_seconds = self._busy_until = self._usage = 0.0
+        self.pending_seconds = self.busy_until = self._usage = 0.0
+        self.due = NEVER

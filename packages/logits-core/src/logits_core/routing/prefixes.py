@@ -1,84 +1,41 @@
-"""The prefix index: which marks each endpoint is believed to hold, as its own cache would keep them."""
+"""The prefix index: where each mark of a prompt stands, over the shelves of one model's endpoints."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
+import msgspec
+
 from logits_core.routing.prompt import ENDS, Prompt
+from logits_core.routing.shelf import Shelf
 
 MOST_ENTRIES = 200_000
-"""Marks kept for one endpoint, whatever its capacity: about 40 MB at the very most."""
+"""Marks kept for one endpoint, whatever its capacity: about 60 MB at the very most."""
+
+REMEMBERED = 1024
+"""Sets of holders whose names are remembered: most prompts have one or two holders, or all."""
 
 CROWD = 16
 """Different continuations after which a mark is common property, as the end of a system prompt is that everybody
 shares: it no longer decides where a prompt is at home."""
 
 
-class Shelf:
-    """A model of one endpoint's cache: least recently used goes first, tails before heads.
+class Mark(msgspec.Struct, gc=False):
+    """What is known of one mark.
 
     Attributes:
-        capacity: Bytes of prompts that fit.
+        holders: The bits of the shelves where it stands.
+        size: Bytes from the mark before it to this one.
+        before: The mark before it.
+        branches: How many different marks that are known follow it.
+        crowded: Whether it has become common property.
     """
 
-    __slots__ = ("_entries", "capacity", "held")
-
-    def __init__(self, capacity: float) -> None:
-        self.capacity = capacity
-        self.held = 0
-        self._entries: OrderedDict[int, int] = OrderedDict()
-
-    def __contains__(self, mark: int) -> bool:
-        return mark in self._entries
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def refresh(self, prompt: Prompt, start: int) -> list[int]:
-        """Make a prompt's marks the most recent ones, from number `start` on.
-
-        Returns:
-            The numbers of those that are new.
-        """
-        marks, size = prompt.marks, prompt.size
-        entries, renew = self._entries, self._entries.move_to_end
-        found: list[int] = []
-        # The head is the most recent, as an engine frees a finished request's last blocks first.
-        for index in range(len(marks) - 1, start - 1, -1):
-            mark = marks[index]
-            if mark in entries:
-                renew(mark)
-            else:
-                found.append(index)
-                self.put(mark, min(ENDS[index], size) - (ENDS[index - 1] if index else 0))
-        return found
-
-    def put(self, mark: int, size: int) -> None:
-        """Make a new mark of so many bytes the most recent one."""
-        self._entries[mark] = size
-        self.held += size
-
-    def overflow(self) -> list[int]:
-        """Drop what doesn't fit and return it."""
-        dropped: list[int] = []
-        entries = self._entries
-        while entries and (self.held > self.capacity or len(entries) > MOST_ENTRIES):
-            mark, size = entries.popitem(last=False)
-            self.held -= size
-            dropped.append(mark)
-        return dropped
-
-    def drop(self, mark: int) -> None:
-        """Forget one mark."""
-        self.held -= self._entries.pop(mark, 0)
-
-    def clear(self) -> list[int]:
-        """Forget everything and return it."""
-        marks = list(self._entries)
-        self._entries.clear()
-        self.held = 0
-        return marks
+    holders: int
+    size: int
+    before: Mark | None
+    branches: int = 0
+    crowded: bool = False
 
 
 class PrefixIndex:
@@ -86,125 +43,146 @@ class PrefixIndex:
 
     def __init__(self) -> None:
         self._shelves: dict[str, Shelf] = {}
-        self._where: dict[int, dict[str, None]] = {}
-        self._before: dict[int, int] = {}
-        self._branches: dict[int, int] = {}
-        self._crowded: set[int] = set()
-        self._outputs = 0
+        self._names: list[str] = []
+        self._marks: dict[int, Mark] = {}
+        self._sets: dict[int, tuple[str, ...]] = {}
+        self._crowds = 0
 
     def __len__(self) -> int:
         """How many marks are known, all endpoints together."""
-        return sum(len(shelf) for shelf in self._shelves.values())
+        return sum(len(shelf.uses) for shelf in self._shelves.values())
 
-    def open(self, name: str, capacity: float) -> None:
+    def open(self, name: str, capacity: float) -> Shelf:
         """Begin to keep a shelf for an endpoint, or change its capacity (bytes)."""
         shelf = self._shelves.get(name)
         if shelf is None:
-            self._shelves[name] = Shelf(capacity)
-        else:
-            shelf.capacity = capacity
+            # The bit of one that has left is free again.
+            bit = self._names.index("") if "" in self._names else len(self._names)
+            self._names[bit : bit + 1] = [name]
+            self._sets.clear()
+            shelf = self._shelves[name] = Shelf(1 << bit, capacity)
+        shelf.capacity = capacity
+        return shelf
 
     def close(self, name: str) -> None:
         """Forget an endpoint and all it held."""
         self.clear(name)
-        self._shelves.pop(name, None)
+        if self._shelves.pop(name, None) is not None:
+            self._names[self._names.index(name)] = ""
 
     def clear(self, name: str) -> None:
         """Forget all that an endpoint held: it has restarted."""
         shelf = self._shelves.get(name)
         if shelf is not None:
             for mark in shelf.clear():
-                self._leave(name, mark)
+                self._leave(shelf, mark)
 
-    def matches(self, marks: Sequence[int], most: int) -> dict[str, int]:
-        """Return how many marks of a prompt each endpoint is believed to hold.
+    def matches(self, marks: Sequence[int], most: int) -> dict[int, tuple[str, ...]]:
+        """Return which endpoints are believed to hold how many marks of a prompt, the longest matches first.
 
         Args:
             marks: The prompt's.
-            most: When so many endpoints are found, the longest matches first, the rest are left out.
+            most: When so many endpoints are found, the rest are left out.
         """
-        found: dict[str, int] = {}
-        where, enough, high = self._where, min(most, len(self._shelves)), len(marks)
+        found: dict[int, tuple[str, ...]] = {}
+        known, seen, high = self._marks, 0, len(marks)
+        most = min(most, len(self._shelves))
         # Whoever holds a tail holds its head, so holders only grow towards the head, and halving finds where.
-        while high and len(found) < enough:
-            low, known = 0, len(found)
+        while high and most > 0:
+            low = holders = 0
             while low < high:
                 middle = (low + high) >> 1
-                holders = where.get(marks[middle])
-                if holders and len(holders) > known:
-                    low = middle + 1
+                mark = known.get(marks[middle])
+                if mark is not None and mark.holders & ~seen:
+                    low, holders = middle + 1, mark.holders
                 else:
                     high = middle
             if not low:
                 break
-            for name in where[marks[low - 1]]:
-                if name not in found:
-                    found[name] = low
+            found[low] = names = self._named(holders & ~seen)
+            most -= len(names)
+            seen |= holders
             high = low - 1
         return found
 
-    def fork(self, marks: Sequence[int]) -> int:
-        """Return the number of a prompt's first mark that isn't common property; it stands for the prompt."""
-        crowded = self._crowded
-        if crowded:
-            for index in range(len(marks) - 2, -1, -1):
-                if marks[index] in crowded:
-                    return index + 1
+    def _named(self, holders: int) -> tuple[str, ...]:
+        found = self._sets.get(holders)
+        if found is None:
+            if len(self._sets) >= REMEMBERED:
+                self._sets.clear()
+            names = [name for bit, name in enumerate(self._names) if holders >> bit & 1]
+            found = self._sets[holders] = tuple(names)
+        return found
+
+    def fork(self, marks: Sequence[int], known: int = len(ENDS)) -> int:
+        """Return the number of a prompt's first mark that isn't common property; it stands for the prompt.
+
+        Args:
+            marks: The prompt's.
+            known: How many of them stand anywhere.
+        """
+        if self._crowds:
+            for index in range(min(known, len(marks) - 1), 0, -1):
+                mark = self._marks.get(marks[index - 1])
+                if mark is not None and mark.crowded:
+                    return index
         return 0
 
-    def put(self, name: str, prompt: Prompt, start: int = 0) -> None:
-        """Note that an endpoint holds a prompt, most recently used; from its mark number `start` on."""
-        marks = prompt.marks
+    def put(self, name: str, prompt: Prompt, start: int = 0, output: float = 0.0) -> None:
+        """Note that an endpoint holds a prompt, most recently used.
+
+        Args:
+            name: The endpoint.
+            prompt: The prompt.
+            start: The number of the first mark that was used.
+            output: Bytes of its answer.
+        """
         shelf = self._shelves.get(name)
-        if shelf is None or start >= len(marks):
+        if shelf is None or (start >= len(prompt.marks) and not output):
             return
-        for index in shelf.refresh(prompt, start):
-            holders = self._where.get(marks[index])
-            if holders is None:
-                self._where[marks[index]] = {name: None}
-                if index:
-                    self._branch(marks[index], marks[index - 1])
-            else:
-                holders[name] = None
-        self._trim(name, shelf)
-
-    def _branch(self, mark: int, before: int) -> None:
-        branches = self._branches.get(before, 0) + 1
-        self._before[mark] = before
-        self._branches[before] = branches
-        if branches > CROWD:
-            self._crowded.add(before)
-
-    def put_output(self, name: str, size: float) -> None:
-        """Note that an endpoint holds an answer that nobody can ask for, but that takes room (bytes)."""
-        shelf = self._shelves.get(name)
-        if shelf is not None and size >= 1:
-            self._outputs += 1
-            shelf.put(-self._outputs, int(size))
-            self._trim(name, shelf)
+        marks, uses, size = prompt.marks, shelf.uses, 0
+        new = [index for index in range(start, len(marks)) if marks[index] not in uses]
+        for index in new:
+            mark = self._marks.get(marks[index])
+            if mark is None:
+                mark = self._new(prompt, index)
+            mark.holders |= shelf.bit
+            size += mark.size
+        added = tuple([marks[index] for index in new]) if new else ()
+        shelf.use(marks[start:] if start else marks, added, new[-1] if new else 0, size, int(output))
+        if shelf.held > shelf.capacity or len(uses) > MOST_ENTRIES:
+            for each in shelf.overdue(MOST_ENTRIES):
+                shelf.held -= self._leave(shelf, each)
 
     def forget(self, name: str, marks: Sequence[int]) -> None:
         """Note that an endpoint doesn't hold these marks after all."""
         shelf = self._shelves.get(name)
         if shelf is not None:
             for mark in marks:
-                if mark in shelf:
-                    shelf.drop(mark)
-                    self._leave(name, mark)
+                if shelf.uses.pop(mark, 0):
+                    shelf.held -= self._leave(shelf, mark)
 
-    def _trim(self, name: str, shelf: Shelf) -> None:
-        for mark in shelf.overflow():
-            self._leave(name, mark)
+    def _new(self, prompt: Prompt, index: int) -> Mark:
+        marks, before = prompt.marks, None
+        if index:
+            before = self._marks.get(marks[index - 1])
+            if before is not None:
+                before.branches += 1
+                if before.branches > CROWD and not before.crowded:
+                    before.crowded = True
+                    self._crowds += 1
+        size = min(ENDS[index], prompt.size) - (ENDS[index - 1] if index else 0)
+        mark = self._marks[marks[index]] = Mark(0, size, before)
+        return mark
 
-    def _leave(self, name: str, mark: int) -> None:
-        holders = self._where.get(mark)
-        if holders is not None:
-            holders.pop(name, None)
-            if not holders:
-                del self._where[mark]
-                self._branches.pop(mark, None)
-                self._crowded.discard(mark)
-                # A continuation that is forgotten and comes back is still the same one.
-                before = self._before.pop(mark, None)
-                if before in self._branches:
-                    self._branches[before] -= 1
+    def _leave(self, shelf: Shelf, name: int) -> int:
+        """Note that a mark isn't on a shelf any more; returns its bytes."""
+        mark = self._marks[name]
+        mark.holders ^= shelf.bit
+        if not mark.holders:
+            del self._marks[name]
+            self._crowds -= mark.crowded
+            # A continuation that is forgotten and comes back is still the same one.
+            if mark.before is not None:
+                mark.before.branches -= 1
+        return mark.size

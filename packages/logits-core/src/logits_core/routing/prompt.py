@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from functools import lru_cache
 from typing import Final
 
 import msgspec
-from xxhash import xxh3_64, xxh3_64_intdigest
+from xxhash import xxh3_64_intdigest as hashed
 
 SHORTEST_STEP: Final = 256
 STEP_SHARE: Final = 8
@@ -46,7 +45,8 @@ class Prompt(msgspec.Struct, frozen=True):
 
     def end(self, count: int) -> int:
         """Return how many bytes the first `count` marks stand for."""
-        return min(ENDS[count - 1], self.size) if count else 0
+        end = ENDS[count - 1] if count else 0
+        return end if end < self.size else self.size
 
     @classmethod
     def of(cls, model: str, *parts: bytes | memoryview, adapter: str = "", salt: str = "") -> Prompt:
@@ -60,22 +60,19 @@ class Prompt(msgspec.Struct, frozen=True):
             adapter: The LoRA adapter, which has a cache of its own.
             salt: The cache salt, if callers are kept apart.
         """
-        content = parts[0] if len(parts) == 1 else b"\x00".join(parts)
-        state = xxh3_64(seed=_seed(model, adapter, salt))
-        update, digest = state.update, state.intdigest
-        view = memoryview(content)
+        content = memoryview(parts[0] if len(parts) == 1 else b"\x00".join(parts))
+        size, start, mark = len(content), 0, _seed(model, adapter, salt)
         marks: list[int] = []
-        start = 0
-        for end in ENDS[: bisect_right(ENDS, len(content))]:
-            update(view[start:end])
-            marks.append(digest())
+        for end in ENDS:
+            if start >= size:
+                break
+            # Each hash is the next one's seed, and so depends on all bytes before it.
+            mark = hashed(content[start:end], mark)
+            marks.append(mark)
             start = end
-        if start < len(content):
-            update(view[start:])
-            marks.append(digest())
-        return cls(tuple(marks), len(content))
+        return cls(tuple(marks), size)
 
 
 @lru_cache(maxsize=1024)
 def _seed(model: str, adapter: str, salt: str) -> int:
-    return xxh3_64_intdigest(f"{model}\x00{adapter}\x00{salt}".encode())
+    return hashed(f"{model}\x00{adapter}\x00{salt}".encode())

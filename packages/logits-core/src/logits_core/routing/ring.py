@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
+from math import exp, log
 
 from xxhash import xxh3_64_intdigest
 
@@ -15,7 +15,13 @@ CANDIDATES = 8
 REMEMBERED = 1024
 """Marks whose homes are remembered: few prompts begin differently, and weights change seldom."""
 
-SPACE = float(1 << 64)
+MASK = (1 << 64) - 1
+MIXER = 0x9E3779B97F4A7C15
+SPACE_LOG = log(1 << 64)
+
+GRAIN = 1.01
+"""Weights are powers of it: routers that have read slightly different reports have the same weights nearly always."""
+
 SMOOTHING_SECONDS = 1200.0
 """How slowly weights follow reports. A weight that moves takes prefixes from where they are cached, and routers that
 read reports at different moments part ways; bursts are left to the choice, which looks at the load of the moment.
@@ -49,6 +55,7 @@ class Ring:
         weights: Mapping[str, float] = before._weights if before else {}
         self._weights = {name: weights.get(name, 1.0) for name in self._salts}
         self._found: dict[tuple[int, int], list[str]] = {}
+        self._table = self._weighed()
 
     def report(self, name: str, requests: float, memory: float, now: float) -> None:
         """Take in what an endpoint says of itself.
@@ -61,7 +68,7 @@ class Ring:
         """
         if name not in self._loads:
             return
-        share = 1.0 - math.exp(-max(0.0, now - self._read[name]) / SMOOTHING_SECONDS)
+        share = 1.0 - exp(-max(0.0, now - self._read[name]) / SMOOTHING_SECONDS)
         self._read[name] = now
         self._loads[name] += share * (requests - self._loads[name])
         self._memory[name] += share * (memory - self._memory[name])
@@ -74,9 +81,10 @@ class Ring:
         if used > 0:
             counts = min(1.0, used)
             relative += counts * (self._memory[name] / used - relative)
-        weight = min(2.0, max(0.5, 1.0 / max(relative, 0.01)))
+        weight = GRAIN ** round(log(min(2.0, max(0.5, 1.0 / max(relative, 0.01))), GRAIN))
         if weight != self._weights[name]:
             self._weights[name] = weight
+            self._table = self._weighed()
             self._found.clear()
 
     def homes(self, mark: int, count: int) -> list[str]:
@@ -89,18 +97,19 @@ class Ring:
         return found
 
     def _ranked(self, mark: int, count: int) -> list[str]:
-        salts, weights = self._salts, self._weights
-        ranked: list[tuple[float, str]] = []
-        for name in self._near(mark):
-            mixed = (mark ^ salts[name]) * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
-            mixed = (mixed ^ mixed >> 32) * 0xD6E8FEB86659FD93 & 0xFFFFFFFFFFFFFFFF
-            ranked.append((-math.log((mixed + 1.0) / SPACE) / weights[name], name))
+        table = self._table
+        near = table.items() if len(table) <= CANDIDATES else [(name, table[name]) for name in self._near(mark)]
+        ranked = [
+            (log(((mark ^ salt) * MIXER & MASK) + 1.0) * share - SPACE_LOG * share, name)
+            for name, (salt, share) in near
+        ]
         ranked.sort()
         return [name for _, name in ranked[:count]]
 
+    def _weighed(self) -> dict[str, tuple[int, float]]:
+        return {name: (salt, -1.0 / self._weights[name]) for name, salt in self._salts.items()}
+
     def _near(self, mark: int) -> Iterable[str]:
-        if len(self._salts) <= CANDIDATES:
-            return self._salts
         size, start = len(self._names), bisect_right(self._hashes, mark)
         found: dict[str, None] = {}
         for step in range(size):

@@ -5,8 +5,9 @@ Pure: the clock and the randomness are arguments, and nothing here waits. Whoeve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Set
+
+import msgspec
 
 from logits_core.routing.choice import (
     MOST_COMPARED,
@@ -18,7 +19,7 @@ from logits_core.routing.choice import (
     Place,
     ask,
     bound,
-    costs,
+    cheapest,
     score,
 )
 from logits_core.routing.endpoint import Endpoint, Reason, Reservation, Unavailable, Usage
@@ -32,13 +33,13 @@ NOTHING = Prompt((), 2000)
 """Bytes that a prompt is taken to have when the caller doesn't show it."""
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(msgspec.Struct):
     fleet: Fleet
     place: Place
     prompt: Prompt
     context: float
     wanted: Ask
+    known: int
     work: float
     since: float
     alone: bool
@@ -83,15 +84,16 @@ class Router:
                 del fleet.places[name]
                 fleet.index.close(name)
         for name, endpoint in wanted.items():
-            place = fleet.places.setdefault(name, Place(endpoint, Load(fleet.speeds, fleet.habits)))
-            place.endpoint = endpoint
-            tokens = endpoint.cache_tokens or UNKNOWN_CAPACITY
-            fleet.index.open(name, tokens * fleet.habits.bytes_per_token)
+            room = (endpoint.cache_tokens or UNKNOWN_CAPACITY) * fleet.habits.bytes_per_token
+            shelf, place = fleet.index.open(name, room), fleet.places.get(name)
+            if place is None:
+                place = fleet.places[name] = Place(endpoint, Load(fleet.speeds, fleet.habits), shelf)
+            place.endpoint, place.load.slots, place.load.capacity = endpoint, endpoint.slots, endpoint.capacity
         if not fleet.places:
             del self._fleets[model]
         elif before != wanted.keys():
             fleet.ring = Ring(fleet.places, fleet.ring)
-            fleet.names = tuple(fleet.places)
+        fleet.settle()
 
     def reserve(
         self,
@@ -118,32 +120,30 @@ class Router:
             return Unavailable.NO_ENDPOINT
         shown = prompt or NOTHING
         wanted = ask(fleet, shown)
-        places: Iterable[Place] = fleet.places.values()
-        if len(fleet.places) > MOST_COMPARED:
-            places = _sample(fleet, wanted, pick)
-        candidates = _candidates(places, exclude, now, adapter)
-        if isinstance(candidates, Unavailable) and len(fleet.places) > MOST_COMPARED:
-            candidates = _candidates(fleet.places.values(), exclude, now, adapter)
-        if isinstance(candidates, Unavailable):
-            return candidates
-        seconds = [wait + own + burden for _, _, wait, own, burden in costs(fleet, candidates, wanted, now)]
-        least = min(seconds)
-        best = [n for n, value in enumerate(seconds) if value <= least]
+        few = len(fleet.every) <= MOST_COMPARED
+        places = _sound(fleet.every if few else _sample(fleet, wanted, pick), fleet, exclude, adapter, now)
+        best = cheapest(places, wanted, now)
+        if not best and not few:
+            places = _sound(fleet.every, fleet, exclude, adapter, now)
+            best = cheapest(places, wanted, now)
+        if not best:
+            return Unavailable.ALL_BUSY if places else Unavailable.NO_ENDPOINT
         chosen = best[pick(len(best))] if len(best) > 1 else best[0]
-        return self._take(model, fleet, candidates[chosen], prompt=shown, wanted=wanted, now=now)
+        return self._take(model, fleet, chosen, prompt=shown, wanted=wanted, now=now)
 
     def _take(self, model: str, fleet: Fleet, place: Place, *, prompt: Prompt, wanted: Ask, now: float) -> Reservation:
-        name = place.endpoint.id
-        held = min(wanted.held.get(name, 0.0), wanted.tokens)
-        context = wanted.tokens + 0.5 * fleet.habits.completion_tokens
+        name, load, tokens = place.name, place.load, wanted.tokens
+        held = min(wanted.held.get(name, 0.0), tokens)
+        context = tokens + 0.5 * fleet.habits.completion_tokens
         number, self._next = self._next, self._next + 1
-        missing = wanted.tokens - held
-        amount = work(held, missing)
-        place.filled = min(1.0, place.filled + missing / (place.endpoint.cache_tokens or UNKNOWN_CAPACITY))
-        self._open[number] = _Open(fleet, place, prompt, context, wanted, amount, now, not place.load.reads)
-        place.load.add(number, missing, amount, context=context, now=now)
+        missing, amount = tokens - held, work(held, tokens - held)
+        if place.filled < 1.0:
+            place.filled = min(1.0, place.filled + missing / (place.endpoint.cache_tokens or UNKNOWN_CAPACITY))
+        known = wanted.known.get(name, 0)
+        self._open[number] = _Open(fleet, place, prompt, context, wanted, known, amount, now, not load.reads)
+        load.add(number, missing, amount, context=context, now=now)
         # What it holds already becomes the most recent when the request ends, as in the engine.
-        fleet.index.put(name, prompt, wanted.known.get(name, 0))
+        fleet.index.put(name, prompt, known)
         if self._gossip is not None:
             self._gossip.tell(News(Event.SENT, model, name, number, prompt, missing, amount, context))
         return Reservation(model, place.endpoint, number, int(held), _reason(fleet, wanted, name))
@@ -173,7 +173,7 @@ class Router:
         if opened.began < 0:
             place.load.read(reservation.number, now, learn=verdict is Verdict.GOOD)
             if verdict is Verdict.BAD and fleet.places.get(name) is place:
-                fleet.index.forget(name, opened.prompt.marks[opened.wanted.known.get(name, 0) :])
+                fleet.index.forget(name, opened.prompt.marks[opened.known :])
         elif usage is not None and usage.completion_tokens > 8:
             pace = (now - opened.began) / (usage.completion_tokens - 1)
             place.load.decoded(0.5 * (place.load.whole_context + opened.context_before), pace)
@@ -190,6 +190,7 @@ class Router:
                 first=self._eject_seconds,
                 longest=self._eject_longest,
             )
+            fleet.settle()
         if usage is not None and fleet.places.get(name) is place:
             _learn(opened, name, usage)
         if self._gossip is not None:
@@ -251,8 +252,7 @@ class Router:
             loads = [each.load for each in fleet.places.values()]
             everything = sum(load.requests for load in loads)
             if everything > 0:
-                others = sum(load.others for load in loads) / everything
-                fleet.belief.others += 0.02 * (others - fleet.belief.others)
+                fleet.belief.meet(sum(load.others for load in loads) / everything)
 
     def restarted(self, model: str, endpoint: str) -> None:
         """Forget what an endpoint held and had queued: its engine has restarted, slept or dropped its cache."""
@@ -272,19 +272,20 @@ class Router:
             exclude: Ids of endpoints that it has already tried.
         """
         fleet = self._fleets.get(model)
-        candidates = _candidates(fleet.places.values(), exclude, now) if fleet else Unavailable.NO_ENDPOINT
-        if fleet is None or isinstance(candidates, Unavailable):
+        if fleet is None:
             return Explanation(None, Reason.ONLY, ())
-        shown = prompt or NOTHING
-        wanted = ask(fleet, shown)
-        inside = {place.endpoint.id for place in candidates}
+        wanted = ask(fleet, prompt or NOTHING)
+        sound = _sound(fleet.every, fleet, exclude, "", now)
+        free = [place for place in sound if place.load.in_flight < place.endpoint.capacity]
+        most = bound(sum(place.load.requests for place in free), len(free))
+        inside = {place.name for place in free if place.load.requests <= most}
         scores = [
-            score(fleet, place, wanted, now)._replace(excluded="" if name in inside else _why_not(place, exclude, now))
+            score(place, wanted, now)._replace(excluded="" if name in inside else _why_not(place, exclude, now))
             for name, place in fleet.places.items()
         ]
         scores.sort(key=lambda each: (bool(each.excluded), each.seconds))
-        winner = scores[0].endpoint
-        return Explanation(winner, _reason(fleet, wanted, winner), tuple(scores))
+        winner = scores[0].endpoint if inside else None
+        return Explanation(winner, _reason(fleet, wanted, winner) if winner else Reason.ONLY, tuple(scores))
 
     def in_flight(self, model: str) -> dict[str, int]:
         """Return the requests in flight at each endpoint of `model`."""
@@ -304,42 +305,24 @@ class Router:
 
 
 def _sample(fleet: Fleet, wanted: Ask, pick: Callable[[int], int]) -> list[Place]:
-    names = dict.fromkeys([*wanted.held])
-    everyone = fleet.names
-    for _ in range(MOST_COMPARED - MOST_HOLDERS):
-        names[everyone[pick(len(everyone))]] = None
-    return [fleet.places[name] for name in names]
+    """Return the homes, the holders, and some others that stand together at a random place of the list."""
+    every, places = fleet.every, fleet.places
+    start, others = pick(len(every)), MOST_COMPARED - MOST_HOLDERS
+    found = {name: places[name] for name in wanted.held}
+    for place in every[start : start + others] + every[: max(0, start + others - len(every))]:
+        found[place.name] = place
+    return list(found.values())
 
 
-def _candidates(places: Iterable[Place], exclude: Set[str], now: float, adapter: str = "") -> list[Place] | Unavailable:
+def _sound(places: Collection[Place], fleet: Fleet, exclude: Set[str], adapter: str, now: float) -> Collection[Place]:
+    """Return those that may be tried: with nothing healthy left, trying is better than refusing."""
     if exclude or adapter:
         places = [
-            place
-            for place in places
-            if place.endpoint.id not in exclude and (not adapter or place.endpoint.serves(adapter))
+            place for place in places if place.name not in exclude and (not adapter or place.endpoint.serves(adapter))
         ]
-    else:
-        places = list(places)
-    if not places:
-        return Unavailable.NO_ENDPOINT
-    # With nothing healthy left, trying is better than refusing.
-    sound = [
-        place for place in places if not place.health.ejections or place.health.allows(now, place.load.in_flight)
-    ] or places
-    free, requests, highest = list[Place](), 0.0, 0.0
-    for place in sound:
-        load, endpoint = place.load, place.endpoint
-        own = load.in_flight
-        if own < endpoint.capacity:
-            there = own + load.others
-            requests += there
-            if there > highest:
-                highest = there
-            free.append(place)
-    if not free:
-        return Unavailable.ALL_BUSY
-    most = bound(requests, len(free))
-    return free if highest <= most else [place for place in free if place.load.requests <= most]
+    if not fleet.sick:
+        return places
+    return [place for place in places if place.health.allows(now, place.load.in_flight)] or places
 
 
 def _reason(fleet: Fleet, wanted: Ask, name: str) -> Reason:
@@ -361,13 +344,12 @@ def _why_not(place: Place, exclude: Set[str], now: float) -> str:
 
 
 def _learn(opened: _Open, name: str, usage: Usage) -> None:
-    fleet, prompt, wanted = opened.fleet, opened.prompt, opened.wanted
+    fleet, prompt, wanted, count = opened.fleet, opened.prompt, opened.wanted, opened.known
     fleet.habits.learn(usage, 0 if prompt is NOTHING else prompt.size)
-    fleet.index.put_output(name, usage.completion_tokens * fleet.habits.bytes_per_token)
-    fleet.index.put(name, prompt)
+    fleet.index.put(name, prompt, output=usage.completion_tokens * fleet.habits.bytes_per_token)
     if usage.cached_tokens is None or usage.prompt_tokens <= 0 or not prompt.marks:
         return
-    count, rank = wanted.known.get(name, 0), wanted.rank(name)
+    rank = wanted.rank(name)
     cached = usage.cached_tokens / usage.prompt_tokens
     if opened.alone and opened.began > 0:
         uncached = work(usage.cached_tokens, usage.prompt_tokens - usage.cached_tokens)
