@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from statistics import mean
 
 BENCH = Path(__file__).resolve().parents[2] / "bench"
 LINE = re.compile(
@@ -19,8 +20,9 @@ def test_the_published_order_of_routers_comes_out_and_ours_is_first() -> None:
         cwd=BENCH, capture_output=True, text=True, check=True, timeout=500,
     )  # fmt: skip
     found = [LINE.search(line) for line in ran.stdout.splitlines()]
-    means = {each["router"]: float(each["mean"]) for each in found if each}
-    rates = {each["router"]: float(each["rate"]) for each in found if each}
+    runs = [(each["router"], float(each["mean"]), float(each["rate"])) for each in found if each]
+    means = {router: mean(one for name, one, _ in runs if name == router) for router, _, _ in runs}
+    rates = {router: mean(one for name, _, one in runs if name == router) for router, _, _ in runs}
     assert means["llm-d precise"] < means["llm-d estimated"] < min(means["random"], means["llm-d load only"])
     assert rates["llm-d precise"] > rates["llm-d estimated"] > max(rates["random"], rates["llm-d load only"])
     assert means["Logits"] <= means["llm-d precise"]
