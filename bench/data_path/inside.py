@@ -26,6 +26,8 @@ import uvloop
 from load import PROMPT
 from mock_engine import COMPLETION, EVENTS, MODEL, STREAM_HEAD
 from proxies import ENGINE_PORTS
+from uvicorn.config import Config
+from uvicorn.server import ServerState
 
 from logits_api_server.adapters.endpoints import HeldEntities
 from logits_api_server.app import create_app as api_server_app
@@ -39,8 +41,6 @@ from logits_shell.relay import RelayProtocol, Upstream, UpstreamPool
 from logits_shell.relay.upstream import UpstreamConnection
 from logits_shell.serve import RELAYS_GARBAGE
 from logits_shell.telemetry import Telemetry
-from uvicorn.config import Config
-from uvicorn.server import ServerState
 
 ROUNDS = 7
 REQUESTS = {False: 4000, True: 500}
@@ -141,7 +141,10 @@ class Bench:
         self._written = 0
         self._asked: list[Callable[[bytes], None]] = []
         for port in ENGINE_PORTS:
-            connection, transport = UpstreamConnection(Upstream("127.0.0.1", port), pool._release, pool._familiar), Memory()
+            connection, transport = (
+                UpstreamConnection(Upstream("127.0.0.1", port), pool._release, pool._familiar),
+                Memory(),
+            )
             transport.heard = lambda _, hears=connection.data_received: self._asked.append(hears)
             connection.connection_made(transport)
             pool._release(connection, True)
@@ -215,7 +218,9 @@ async def _main(arguments: argparse.Namespace) -> None:
             profile = cProfile.Profile()
             profile.runcall(_time, bench, REQUESTS[stream])
             pstats.Stats(profile).sort_stats("tottime").print_stats(45)
-        print(f"{arguments.app}{' stream' if stream else ''}: {_time(bench, REQUESTS[stream]) * 1e6:.1f} µs per request")
+        print(
+            f"{arguments.app}{' stream' if stream else ''}: {_time(bench, REQUESTS[stream]) * 1e6:.1f} µs per request"
+        )
 
 
 if __name__ == "__main__":
