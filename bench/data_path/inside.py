@@ -38,7 +38,6 @@ from logits_core.keys import ApiKeySpec, mint
 from logits_ingress_proxy.app import create_app as ingress_app
 from logits_ingress_proxy.settings import Settings as IngressSettings
 from logits_shell.relay import RelayProtocol, Upstream, UpstreamPool
-from logits_shell.relay.upstream import UpstreamConnection
 from logits_shell.serve import RELAYS_GARBAGE
 from logits_shell.telemetry import Telemetry
 
@@ -141,13 +140,10 @@ class Bench:
         self._written = 0
         self._asked: list[Callable[[bytes], None]] = []
         for port in ENGINE_PORTS:
-            connection, transport = (
-                UpstreamConnection(Upstream("127.0.0.1", port), pool._release, pool._familiar),
-                Memory(),
-            )
+            connection, transport = pool.adopt(Upstream("127.0.0.1", port)), Memory()
             transport.heard = lambda _, hears=connection.data_received: self._asked.append(hears)
             connection.connection_made(transport)
-            pool._release(connection, True)
+            pool.give_back(connection, True)
         config = Config(app=cast("Any", None), http=protocol, ws="none", log_config=None)
         config.load()
         client = Memory()
