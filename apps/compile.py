@@ -38,7 +38,6 @@ ROOMS = (
     "logits_shell/relay/framing",
     "logits_shell/relay/heads",
     "logits_shell/relay/intake",
-    "logits_shell/relay/protocol",
     "logits_shell/relay/request_body",
     "logits_shell/relay/response",
     "logits_shell/relay/upstream",

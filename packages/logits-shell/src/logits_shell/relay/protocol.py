@@ -296,7 +296,7 @@ class RelayProtocol(ApplicationProtocol):
             self._deaf = True
             receiving.drain()
             receiving.client_failed(rejection)
-        elif receiving in self._waiting:
+        elif receiving is not None and receiving in self._waiting:
             # It never had its turn; the response in progress is the last one.
             self._waiting.remove(receiving)
             self._close_after_response()
