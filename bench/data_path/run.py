@@ -1,9 +1,9 @@
 """The figures of the data path: what one request costs each proxy, in one run, side by side.
 
-``python bench/data_path/run.py [--write] [--rounds N] [--seconds N] [NAME …]`` starts a mock engine, then one proxy after the other, pinned
-to one core, loads it by wrk from the other core, and prints processor time per request from the kernel's
-accounting. Every proxy has its turn in each round, and its best round counts: whatever else the machine does
-can only make a round worse. ``--write`` puts the table into docs/performance.md.
+``python bench/data_path/run.py [--write] [--rounds N] [--seconds N] [NAME …]`` starts a mock engine, then one proxy
+after the other, pinned to one core, loads it by wrk from the other core, and prints processor time per request from
+the kernel's accounting. Every proxy has its turn in each round, and its best round counts: whatever else the machine
+does can only make a round worse. ``--write`` puts the table into docs/performance.md.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Row:
         return Row(self.name, self.whole.lower(other.whole), self.stream.lower(other.stream))
 
 
-def measure(proxy: Proxy, directory: Path, patience: int) -> Row:
+def measure(proxy: Proxy, directory: Path, least: int) -> Row:
     """Start a proxy, warm it up, load it with both kinds of requests, stop it."""
     place = Path(tempfile.mkdtemp(dir=directory))
     key = proxy.key(place)
@@ -55,7 +55,7 @@ def measure(proxy: Proxy, directory: Path, patience: int) -> Row:
         for stream in (False, True):
             lua = script(place, model=MODEL, stream=stream, key=key)
             url, connections = base + "/v1/chat/completions", CONNECTIONS[stream] // proxy.patience
-            seconds = patience * min(2, proxy.patience)
+            seconds = least * min(2, proxy.patience)
             drive(process.pid, url, lua, connections=connections, seconds=seconds // 2, core=LOAD_CORE)
             costs[stream] = drive(process.pid, url, lua, connections=connections, seconds=seconds, core=LOAD_CORE)
             if not costs[stream].requests:
