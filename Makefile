@@ -54,10 +54,16 @@ bench-peers: setup ## install what the data path is measured against (root, for 
 		$(UV) venv -q --clear --python 3.11 .bench/$${peer%%[=[]*} && \
 		$(UV) pip install -q --python .bench/$${peer%%[=[]*}/bin/python "$$peer"; done
 
-bench-data-path: setup ## measure the proxies side by side and write docs/performance.md
+compiled: setup ## compile the hot path into .compiled, as the images have it; run with PYTHONPATH=.compiled (needs a C compiler)
+	rm -rf .compiled && mkdir .compiled
+	cp -r packages/logits-core/src/logits_core packages/logits-shell/src/logits_shell .compiled
+	cp -r apps/api-server/src/logits_api_server apps/ingress-proxy/src/logits_ingress_proxy .compiled
+	$(RUN) python apps/compile.py .compiled
+
+bench-data-path: compiled ## measure the proxies side by side and write docs/performance.md
 	$(RUN) python bench/data_path/run.py --write
 
-bench-endurance: setup ## long runs, large bodies, many streams and leaving clients, into docs/performance.md
+bench-endurance: compiled ## long runs, large bodies, many streams and leaving clients, into docs/performance.md
 	$(RUN) python bench/data_path/endurance.py --write $(ARGS)
 
 bench-routing: setup ## simulate every router on every workload; writes docs/routing.md (under 20 minutes on two cores)
@@ -82,4 +88,4 @@ test-vllm: setup ## the wire suite on a real vLLM, on this machine's CPU; instal
 test-kubernetes: setup ## the whole chain on a real Kubernetes cluster
 	$(RUN) python tests/cluster/with_real_cluster.py pytest -n0 -m kubernetes $(ARGS)
 
-.PHONY: help setup up down test check lint fmt docs bench bench-peers bench-data-path bench-endurance bench-gateway bench-routing bench-routing-engines images vllm test-vllm test-kubernetes
+.PHONY: help setup up down test check lint fmt docs compiled bench bench-peers bench-data-path bench-endurance bench-gateway bench-routing bench-routing-engines images vllm test-vllm test-kubernetes

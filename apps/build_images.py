@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,9 @@ ROOT = Path(__file__).resolve().parents[1]
 VERSION = "0.1.0"
 REPOSITORY = "localhost/logits"
 SHARED = "logits-shell"
+BASE_PYTHON = (3, 11)
+BASE_LIBRARY = (2, 36)
+"""The interpreter and the C library of the base image; what is compiled for newer ones doesn't run there."""
 MODELS = {"llm-server": ROOT / "models"}
 """Apps whose image carries the models directory, as ``/app/own/models``."""
 PACKAGES = {"llm-server": "libgomp1"}
@@ -60,6 +64,15 @@ def _install(target: Path, lines: list[str], wheels: Path, members: list[str]) -
     )  # fmt: skip
 
 
+def _compile(target: Path, *upon: Path) -> None:
+    """Compile the hot path, if what comes out here also runs upon the base."""
+    library = tuple(int(number) for number in platform.libc_ver()[1].split(".") if number.isdigit())
+    if sys.version_info[:2] == BASE_PYTHON and () < library <= BASE_LIBRARY:
+        subprocess.run([sys.executable, str(ROOT / "apps/compile.py"), str(target), *map(str, upon)], check=True)
+    else:
+        sys.stderr.write("the images' rooms stay uncompiled: what is built here may not run upon the base\n")
+
+
 def build_wheels(target: Path) -> None:
     """A wheel of every workspace member."""
     subprocess.run(
@@ -71,6 +84,7 @@ def prepare_shared(context: Path) -> dict[str, str]:
     """The layer that all images have in common; returns what is in it."""
     lines = requirements(SHARED)
     _install(context / "shared", list(lines.values()), context / "wheels", ["logits-core", SHARED])
+    _compile(context / "shared")
     return lines
 
 
@@ -80,6 +94,7 @@ def prepare_own(context: Path, app: str, shared: dict[str, str]) -> None:
     shutil.rmtree(own, ignore_errors=True)
     lines = [line for name, line in requirements(f"logits-{app}").items() if name not in shared]
     _install(own, lines, context / "wheels", [f"logits-{app}"])
+    _compile(own, context / "shared")
     module = f"logits_{app.replace('-', '_')}"
     (own / "entrypoint.py").write_text(
         f'"""Starts {app}."""\nimport runpy\n\nrunpy.run_module("{module}", run_name="__main__")\n',

@@ -21,7 +21,7 @@ from typing import Any
 from clients import Crowd
 from load import drive, resident_bytes, script
 from page import put
-from proxies import ENGINE_PORTS, MODEL, Process, api_key
+from proxies import ENGINE_PORTS, MODEL, Process, api_key, compiled
 
 SERVER_CORE, LOAD_CORE = 0, 1
 PORT = 29207
@@ -64,7 +64,7 @@ class Observed:
         program = [sys.executable, str(HERE / "observed_server.py"), str(self._status)]
         names = [str(directory / "keys"), str(directory / "usage"), str(PORT)]
         urls = [f"http://127.0.0.1:{port}" for port in ENGINE_PORTS]
-        self.process = Process([*program, *names, *urls], directory, {}, SERVER_CORE)
+        self.process = Process([*program, *names, *urls], directory, compiled(directory), SERVER_CORE)
         self.process.until(f"http://127.0.0.1:{PORT}/v1/models")
 
     def crowd(self) -> Crowd:

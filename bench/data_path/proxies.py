@@ -17,6 +17,8 @@ import httpx
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / ".bench"
+COMPILED = ROOT / ".compiled"
+"""Our packages as the images have them, from `make compiled`; without it they run from their source."""
 ENGINE_PORTS = tuple(range(29101, 29109))
 START_SECONDS = 120
 MODEL = "mock"
@@ -176,8 +178,17 @@ def _ours(module: str) -> Callable[[Path], list[str]]:
     return lambda directory: [sys.executable, "-m", module]
 
 
+def compiled(_: Path) -> dict[str, str]:
+    """What makes our processes take the compiled packages, nothing when there are none."""
+    return {"PYTHONPATH": str(COMPILED)} if COMPILED.is_dir() else {}
+
+
 def _ingress(directory: Path) -> dict[str, str]:
-    environment = {"LOGITS_LISTEN_ADDRESS": "127.0.0.1", "LOGITS_HTTP_PORT": "29206", "LOGITS_METRICS_PORT": "0"}
+    environment = compiled(directory) | {
+        "LOGITS_LISTEN_ADDRESS": "127.0.0.1",
+        "LOGITS_HTTP_PORT": "29206",
+        "LOGITS_METRICS_PORT": "0",
+    }
     for name in ("CONSOLE", "API_SERVER", "ENTITY_DB"):
         environment[f"LOGITS_{name}_URL"] = f"http://127.0.0.1:{ENGINE_PORTS[0]}"
     return environment
@@ -225,5 +236,7 @@ def contestants() -> list[Proxy]:
             )
         )
     found.append(Proxy("Logits Ingress Proxy", 29206, _ours("logits_ingress_proxy"), _ingress))
-    found.append(Proxy("Logits API Server", 29207, _api_server, key=api_key))
+    found.append(Proxy("Logits API Server", 29207, _api_server, environment=compiled, key=api_key))
+    if COMPILED.is_dir():
+        found.append(Proxy("Logits API Server, from source", 29207, _api_server, key=api_key))
     return found

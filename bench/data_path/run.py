@@ -1,13 +1,14 @@
 """The figures of the data path: what one request costs each proxy, in one run, side by side.
 
-``python bench/data_path/run.py [--write] [NAME …]`` starts a mock engine, then one proxy after the other, pinned
-to one core, loads it by wrk from the other core, and prints processor time per request from the kernel's
-accounting. Every proxy has its turn in each round, and its best round counts: whatever else the machine does
-can only make a round worse. ``--write`` puts the table into docs/performance.md.
+``python bench/data_path/run.py [--write] [--rounds N] [--seconds N] [NAME …]`` starts a mock engine, then one proxy
+after the other, pinned to one core, loads it by wrk from the other core, and prints processor time per request from
+the kernel's accounting. Every proxy has its turn in each round, and its best round counts: whatever else the machine
+does can only make a round worse. ``--write`` puts the table into docs/performance.md.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -42,7 +43,7 @@ class Row:
         return Row(self.name, self.whole.lower(other.whole), self.stream.lower(other.stream))
 
 
-def measure(proxy: Proxy, directory: Path) -> Row:
+def measure(proxy: Proxy, directory: Path, least: int) -> Row:
     """Start a proxy, warm it up, load it with both kinds of requests, stop it."""
     place = Path(tempfile.mkdtemp(dir=directory))
     key = proxy.key(place)
@@ -54,7 +55,7 @@ def measure(proxy: Proxy, directory: Path) -> Row:
         for stream in (False, True):
             lua = script(place, model=MODEL, stream=stream, key=key)
             url, connections = base + "/v1/chat/completions", CONNECTIONS[stream] // proxy.patience
-            seconds = SECONDS * min(2, proxy.patience)
+            seconds = least * min(2, proxy.patience)
             drive(process.pid, url, lua, connections=connections, seconds=seconds // 2, core=LOAD_CORE)
             costs[stream] = drive(process.pid, url, lua, connections=connections, seconds=seconds, core=LOAD_CORE)
             if not costs[stream].requests:
@@ -64,7 +65,7 @@ def measure(proxy: Proxy, directory: Path) -> Row:
     return Row(proxy.name, costs[False], costs[True])
 
 
-def measure_all(names: list[str]) -> dict[str, Row]:
+def measure_all(names: list[str], rounds: int, seconds: int) -> dict[str, Row]:
     """Measure every proxy, or those named, round by round."""
     rows: dict[str, Row] = {}
     with tempfile.TemporaryDirectory(prefix="logits-bench-") as name, ExitStack() as started:
@@ -74,10 +75,10 @@ def measure_all(names: list[str]) -> dict[str, Row]:
         started.callback(engine.stop)
         engine.until(f"http://127.0.0.1:{ENGINE_PORTS[0]}/v1/models")
         chosen = [proxy for proxy in contestants() if not names or any(part in proxy.name for part in names)]
-        for number in range(ROUNDS):
+        for number in range(rounds):
             for proxy in chosen:
                 try:
-                    row = measure(proxy, directory)
+                    row = measure(proxy, directory, seconds)
                 except NotServedError as error:
                     print(f"round {number + 1}: {proxy.name} is left out: {error}", flush=True)
                     continue
@@ -120,15 +121,20 @@ def _ratio(micros: float, peer: Cost | None) -> str:
     return "" if peer is None else f"{micros / peer.micros:.2f}"
 
 
-def main(arguments: list[str]) -> int:
+def main() -> int:
     """Measure, print, and write the page if asked to."""
-    names = [argument for argument in arguments if argument != "--write"]
-    rows = measure_all(names)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--seconds", type=int, default=SECONDS)
+    arguments = parser.parse_args()
+    rows = measure_all(arguments.names, arguments.rounds, arguments.seconds)
     print(table(rows))
-    if "--write" in arguments:
+    if arguments.write:
         put("data path", table(rows))
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(main())

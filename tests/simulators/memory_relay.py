@@ -21,7 +21,9 @@ class MemoryTransport(asyncio.Transport):
         answer: called with every write of the protocol.
     """
 
-    def __init__(self, protocol: asyncio.Protocol, answer: Callable[[bytes], None] | None = None) -> None:
+    def __init__(
+        self, protocol: asyncio.Protocol | UpstreamConnection, answer: Callable[[bytes], None] | None = None
+    ) -> None:
         super().__init__()
         self.protocol = protocol
         self.answer = answer
@@ -89,7 +91,7 @@ class MemoryPool(UpstreamPool):
         return super().idle(upstream, fresh=fresh) or self._made(upstream)
 
     def _made(self, upstream: Upstream) -> UpstreamConnection:
-        connection = UpstreamConnection(upstream, self._release)
+        connection = UpstreamConnection(upstream, self.give_back)
         transport = MemoryTransport(connection, lambda data: self.respond(connection, data))
         self.transports.append(transport)
         self._open.add(connection)

@@ -24,17 +24,17 @@ def dialect_of(head: RequestHead | None) -> Dialect:
     return Dialect.ANTHROPIC if anthropic else found
 
 
-def refusal(error: LogitsError, head: RequestHead | None, extra: Headers = ()) -> Refusal:
+def refusal(error: LogitsError, head: RequestHead | None, lines: bytes = b"") -> Refusal:
     """Return one of our refusals.
 
     Args:
         error: What is refused and why.
         head: The request's.
-        extra: Further fields.
+        lines: Further field lines.
     """
     status, body = refusal_in(dialect_of(head), error, head.request_id if head else "")
-    fields = (JSON, *identity_fields(head), *retry_fields(error.retry_after, error.reason), *extra)
-    return Refusal(status, body, fields)
+    fields = (JSON, *identity_fields(head), *retry_fields(error.retry_after, error.reason))
+    return Refusal(status, body, fields, lines)
 
 
 def rejected(rejection: Rejection, head: RequestHead | None) -> Refusal:

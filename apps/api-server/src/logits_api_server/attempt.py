@@ -9,7 +9,17 @@ from logits_api_server.call import Call
 from logits_api_server.opening import EXPLAIN
 from logits_core.routing import Explanation, Reservation, Usage, Verdict
 from logits_core.wire import EventBoundary, UsageReader, UsageStripper, closing_in, engine_error_in, failure_in
-from logits_shell.relay import Failure, FailureKind, Forward, Headers, Later, Outcome, OutcomeKind, Refusal
+from logits_shell.relay import (
+    Failure,
+    FailureKind,
+    Forward,
+    Headers,
+    Later,
+    Outcome,
+    OutcomeKind,
+    Refusal,
+    field_lines,
+)
 
 _FAILED_BEFORE = "The LLM Server that had this request failed before it answered. Send the request again."
 _TOO_LATE = "The LLM Server that had this request did not answer in time."
@@ -44,8 +54,8 @@ class Desk(Protocol):
         """Return what to say when the engine doesn't know what it's asked for, None when it does."""
         ...
 
-    def began(self, attempt: Attempt) -> Headers:
-        """Hear that the LLM Server has begun to answer; returns fields to add to the answer."""
+    def began(self, attempt: Attempt, now: float) -> None:
+        """Hear that the LLM Server has begun to answer."""
         ...
 
     def answered(self, attempt: Attempt, piece: bytes) -> bool:
@@ -82,16 +92,24 @@ class Attempt:
         self._curious = curious
         self._next: Forward | Later | None = None
 
-    def on_head(self, status: int, headers: Headers, events: bool) -> Headers:
+    def on_head(self, status: int, headers: Headers, events: bool) -> bytes:
         """Note whether events follow, and add what clients expect of an inference API."""
-        added = self._desk.began(self)
-        if self.call.asked.opening.explain:
-            added += ((EXPLAIN, _route(self.reservation, self.call.explained)),)
+        call = self.call
         if events:
             self._boundary = EventBoundary()
-            if self.call.asked.body is not None:
+            if call.body is not None:
                 self._stripper = UsageStripper(self._usage)
-        return added
+        lines = self._began()
+        if call.opening.explain:
+            lines += field_lines(((EXPLAIN, _route(self.reservation, call.explained)),))
+        return lines
+
+    def _began(self) -> bytes:
+        call = self.call
+        now = call.books.clock()
+        self._desk.began(self, now)
+        lines = b"openai-processing-ms: %d\r\n%b" % ((now - call.started) * 1000 + 0.5, call.caller.lines(now))
+        return lines + field_lines(identity_fields(call.head)) if call.opening.anthropic else lines
 
     def on_chunk(self, chunk: bytes) -> bytes | None:
         """Pass whole events on, so that an error event never lands inside another; find the usage."""
@@ -121,18 +139,17 @@ class Attempt:
         status = 503 if stopping else 504 if late else 502
         message = _STOPPED if stopping else _TOO_LATE if late else _FAILED_BEFORE
         code = "stopping" if stopping else "upstream_timeout" if late else "upstream_failed"
-        body = failure_in(
-            self.call.asked.opening.operation.dialect, status, message, code, self.call.asked.head.request_id
-        )
-        return Refusal(status, body, (JSON, *identity_fields(self.call.asked.head), *retry_fields(1, None)))
+        call = self.call
+        body = failure_in(call.opening.operation.dialect, status, message, code, call.head.request_id)
+        return Refusal(status, body, (JSON, *identity_fields(call.head), *retry_fields(1, None)))
 
     def _closing(self, boundary: EventBoundary, stopping: bool) -> bytes:
         # The unfinished event is dropped; one that was too long to hold back is ended first.
         separator = b"" if boundary.at_boundary else b"\n\n"
         held = self._stripper.rest() if self._stripper is not None else b""
         message = _STOPPING if stopping else _FAILED_WITHIN
-        dialect = self.call.asked.opening.operation.dialect
-        body = failure_in(dialect, 502, message, "upstream_failed", self.call.asked.head.request_id)
+        dialect = self.call.opening.operation.dialect
+        body = failure_in(dialect, 502, message, "upstream_failed", self.call.head.request_id)
         return held + separator + closing_in(dialect, body)
 
     def rewrite_error(self, status: int, headers: Headers, body: bytes) -> Forward | Refusal | Later | None:
@@ -146,9 +163,9 @@ class Attempt:
             self._next = instead if isinstance(instead, Forward) else None
             return instead
         kept = tuple(field for field in headers if field[0] in _KEPT)
-        asked = self.call.asked
-        dressed = engine_error_in(asked.opening.operation.dialect, status, body, asked.head.request_id)
-        return Refusal(status, dressed, (JSON, *kept, *self._desk.began(self)))
+        call = self.call
+        dressed = engine_error_in(call.opening.operation.dialect, status, body, call.head.request_id)
+        return Refusal(status, dressed, (JSON, *kept), self._began())
 
     def on_end(self, outcome: Outcome) -> bytes | None:
         """Release the place; the call ends with its last attempt."""

@@ -5,55 +5,42 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
-import msgspec
-
-from logits_api_server.callers import Caller
-from logits_api_server.demand import DemandLedger, Ticket
+from logits_api_server.demand import DemandLedger, Row
 from logits_api_server.opening import Opening
 from logits_core.keys import Admission
 from logits_core.routing import Explanation, Prompt, Reservation, Router, Unavailable, Usage
 from logits_core.usage import RowKey, UsageLedger, hour_of
 from logits_shell.relay import RequestHead
 
-BYTES_PER_TOKEN = 4
+BYTES_PER_TOKEN: Final = 4
 """Taken for estimates until the engine tells."""
 
+NOBODY: Final[frozenset[str]] = frozenset()
+NOTHING: Final = Usage(0)
 
-class Asked(msgspec.Struct, frozen=True):
-    """What a request asks for.
+OUT: Final = 0
+ADMITTED: Final = 1
+WAITING: Final = 2
+IN_FLIGHT: Final = 3
+"""What a call counts as."""
 
-    Attributes:
-        head: Its head.
+
+class Call:
+    """One request under way; `end` or `suspend` must come once it has entered, and only the first of them counts.
+
+    Args:
+        books: Where it's counted.
+        head: Of the request.
         opening: What that tells.
         model: Which deployment is asked.
-        stream: Whether it wants an event stream.
+        seconds: How long it may wait for a place.
         size: Bytes of its body.
         prompt: What routing knows of its prompt.
         body: Sent in place of its own body when not None, because it asks for the usage as well.
-    """
-
-    head: RequestHead
-    opening: Opening
-    model: str
-    stream: bool = False
-    size: int = 0
-    prompt: Prompt | None = None
-    body: bytes | None = None
-
-    @property
-    def estimate(self) -> int:
-        """Tokens that its prompt has, by its length."""
-        return max(1, self.size // BYTES_PER_TOKEN) if self.opening.operation.takes_tokens else 0
-
-
-@dataclass(eq=False, slots=True)
-class Call:
-    """One request under way; `end` or `suspend` must come, and only the first of them counts.
 
     Attributes:
-        asked: What it asks for.
-        caller: Who asks.
         started: Clock of its decision, seconds.
         deadline: Clock until which it may wait for a place, seconds.
         tried: Endpoints that failed it.
@@ -64,43 +51,79 @@ class Call:
         explained: What the last decision saw, for a caller that wants to know.
     """
 
-    asked: Asked
-    caller: Caller
-    books: Books
-    started: float
-    deadline: float
-    tried: frozenset[str] = frozenset()
-    not_before: float = 0.0
-    losses: int = 0
-    deaths: int = 0
-    targets: tuple[tuple[str, str], ...] = ()
-    explained: Explanation | None = None
-    _ticket: Ticket | None = None
-    _admission: Admission | None = None
+    __slots__ = (
+        "_admission", "_estimate", "_row", "_stage", "_takes_tokens", "body", "books", "caller", "deadline", "deaths",
+        "explained", "head", "losses", "model", "not_before", "opening", "prompt", "size", "started", "targets",
+        "tried",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        books: Books,
+        head: RequestHead,
+        opening: Opening,
+        model: str,
+        *,
+        seconds: float,
+        size: int = 0,
+        prompt: Prompt | None = None,
+        body: bytes | None = None,
+    ) -> None:
+        self.books = books
+        self.head = head
+        self.opening = opening
+        self.model = model
+        self.caller = opening.identity.caller
+        self.size = size
+        self.prompt = prompt
+        self.body = body
+        self.started = now = books.clock()
+        self.deadline = now + seconds
+        self.tried: frozenset[str] = frozenset()
+        self.not_before = 0.0
+        self.losses = 0
+        self.deaths = 0
+        self.targets: tuple[tuple[str, str], ...] = ()
+        self.explained: Explanation | None = None
+        self._takes_tokens = opening.operation.takes_tokens
+        # By its length, until the engine tells.
+        self._estimate = (size // BYTES_PER_TOKEN or 1) if self._takes_tokens else 0
+        self._admission: Admission | None = None
+        self._row: Row | None = None
+        self._stage = OUT
 
     def enter(self) -> None:
-        """Be admitted, and count as waiting.
+        """Be admitted.
 
         Raises:
             LogitsError: OVER_LIMIT.
         """
-        self._admission = self.caller.admit(self.asked.estimate, self.started)
-        self._ticket = self.books.demand.enter(self.asked.model)
+        self._admission = self.caller.admit(self._estimate, self.started)
+        self._row = self.books.demand.row(self.model)
+        self._stage = ADMITTED
 
     def enter_again(self) -> None:
-        """Count as waiting again after a suspension, whatever the limits say by now."""
+        """Be admitted again after a suspension, whatever the limits say by now, and count as waiting."""
         meter = self.caller.meter
-        self._admission = meter.admit_again(self.asked.estimate, self.books.clock()) if meter is not None else None
-        self._ticket = self.books.demand.enter(self.asked.model)
+        self._admission = meter.admit_again(self._estimate, self.books.clock()) if meter is not None else None
+        self._row = row = self.books.demand.row(self.model)
+        self._stage = WAITING
+        row.waiting += 1
+        self.books.demand.changed()
 
     def placed(self) -> None:
-        """Count as in flight."""
-        if self._ticket is not None:
-            self._ticket.started()
+        """Count as in flight; another place after a lost one changes nothing."""
+        row, stage = self._row, self._stage
+        if row is None or stage == IN_FLIGHT:
+            return
+        row.waiting -= stage == WAITING
+        row.in_flight += 1
+        self._stage = IN_FLIGHT
+        self.books.demand.changed()
 
     def suspend(self) -> None:
         """Count no longer, and cost nothing: no LLM Server has done anything for it."""
-        self._leave(0)
+        self._leave(0, self.books.clock())
 
     def end(self, told: Usage | None, events: int, *, failed: bool, aborted: bool) -> None:
         """Be over, and count as usage.
@@ -111,39 +134,46 @@ class Call:
             failed: Whether the engine refused or didn't finish it.
             aborted: Whether the client left.
         """
-        if self._ticket is None:
+        if self._row is None:
             return
-        usage, estimated = self._usage(told, events, began=not failed or events > 0)
-        self._leave(usage.prompt_tokens + usage.completion_tokens)
-        row = RowKey(hour_of(self.books.now()), self.caller.grant.name, self.asked.model)
-        self.books.usage.count(row, usage, failed=failed, aborted=aborted, estimated=estimated)
+        usage, books = told, self.books
+        whole = told is not None and (told.completion_tokens > 0 or not events)
+        estimated = not whole and self._takes_tokens and (told is not None or not failed or events > 0)
+        if estimated:
+            prompt = self._estimate if told is None else told.prompt_tokens
+            usage = Usage(prompt, None if told is None else told.cached_tokens, events)
+        elif usage is None or not self._takes_tokens:
+            usage = NOTHING
+        self._leave(usage.prompt_tokens + usage.completion_tokens, books.clock())
+        row = RowKey(hour_of(books.now()), self.caller.grant.name, self.model)
+        books.usage.count(row, usage, failed=failed, aborted=aborted, estimated=estimated)
 
-    def _usage(self, told: Usage | None, events: int, *, began: bool) -> tuple[Usage, bool]:
-        whole = told is not None and (told.completion_tokens or not events)
-        if not self.asked.opening.operation.takes_tokens or (told is None and not began):
-            return Usage(0), False
-        if told is not None and whole:
-            return told, False
-        prompt = told.prompt_tokens if told is not None else self.asked.estimate
-        return Usage(prompt, told.cached_tokens if told is not None else None, events), True
-
-    def _leave(self, tokens: int) -> None:
-        ticket, self._ticket = self._ticket, None
-        if ticket is not None:
-            ticket.ended()
+    def _leave(self, tokens: int, now: float) -> None:
+        row, self._row = self._row, None
+        if row is not None:
+            row.waiting -= self._stage == WAITING
+            row.in_flight -= self._stage == IN_FLIGHT
+            self._stage = OUT
+            self.books.demand.changed()
         admission, self._admission = self._admission, None
         if admission is not None:
-            admission.settle(tokens, self.books.clock())
+            admission.settle(tokens, now)
 
-    def claim(self, exclude: frozenset[str] = frozenset()) -> Reservation | Unavailable:
+    def claim(self, exclude: frozenset[str] = NOBODY) -> Reservation | Unavailable:
         """Try to reserve a place, not at endpoints that have just failed it."""
-        now = self.books.clock()
-        avoided = exclude | self.tried if now < self.not_before else exclude
-        if self.asked.opening.explain:
-            self.explained = self.books.router.explain(self.asked.model, self.asked.prompt, now, avoided)
-        return self.books.router.reserve(
-            self.asked.model, now=now, pick=self.books.pick, exclude=avoided, prompt=self.asked.prompt
-        )
+        return self._claim(self.books.clock(), exclude)
+
+    def claim_now(self) -> Reservation | Unavailable:
+        """Try to reserve a place in the moment in which it began."""
+        return self._claim(self.started, NOBODY)
+
+    def _claim(self, now: float, exclude: frozenset[str]) -> Reservation | Unavailable:
+        books = self.books
+        if self.tried and now < self.not_before:
+            exclude |= self.tried
+        if self.opening.explain:
+            self.explained = books.router.explain(self.model, self.prompt, now, exclude)
+        return books.router.reserve(self.model, now=now, pick=books.pick, exclude=exclude, prompt=self.prompt)
 
     def claim_target(self) -> Reservation | None:
         """Try to reserve at the next of the targets, and let go of those before it."""
@@ -156,7 +186,7 @@ class Call:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Books:
     """Where calls are counted, and the clocks by which.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -12,7 +13,6 @@ from logits_core.entities.model import Entity
 from logits_core.errors import ErrorCode, LogitsError
 from logits_core.keys import Admission, ApiKeySpec, Grant, KeyRing, Meter, RateState, bearer
 from logits_core.keys.limits import Refused
-from logits_shell.relay import Headers
 
 _LIMITS = {
     "requests": "This key may send {limit} requests per minute.",
@@ -21,7 +21,7 @@ _LIMITS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Caller:
     """One caller.
 
@@ -46,15 +46,18 @@ class Caller:
             return found
         raise _over_limit(self.meter, found)
 
-    def headers(self, now: float) -> Headers:
-        """Return `x-ratelimit-*` as things stand; nothing where there is no limit."""
+    def lines(self, now: float) -> bytes:
+        """Return the lines of `x-ratelimit-*` as things stand; nothing where there is no limit."""
         meter = self.meter
         if meter is None:
-            return ()
-        return _fields(_REQUESTS, meter.requests(now)) + _fields(_TOKENS, meter.tokens(now))
+            return b""
+        requests, tokens = meter.requests(now), meter.tokens(now)
+        if requests is None:
+            return b"" if tokens is None else TOKENS % _shown(tokens)
+        return REQUESTS % _shown(requests) if tokens is None else BOTH % (*_shown(requests), *_shown(tokens))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Identity:
     """Who somebody was found to be.
 
@@ -172,21 +175,15 @@ def _over_limit(meter: Meter, refused: Refused) -> LogitsError:
     )
 
 
-def _names(what: bytes) -> tuple[bytes, bytes, bytes]:
-    return b"x-ratelimit-limit-" + what, b"x-ratelimit-remaining-" + what, b"x-ratelimit-reset-" + what
+def _lines(what: bytes) -> bytes:
+    lines = b"x-ratelimit-limit-%b: %%d\r\nx-ratelimit-remaining-%b: %%d\r\nx-ratelimit-reset-%b: %%dms\r\n"
+    return lines % (what, what, what)
 
 
-_REQUESTS = _names(b"requests")
-_TOKENS = _names(b"tokens")
+REQUESTS: Final = _lines(b"requests")
+TOKENS: Final = _lines(b"tokens")
+BOTH: Final = REQUESTS + TOKENS
 
 
-def _fields(names: tuple[bytes, bytes, bytes], state: RateState | None) -> Headers:
-    if state is None:
-        return ()
-    limit, remaining, reset = state
-    limit_name, remaining_name, reset_name = names
-    return (
-        (limit_name, b"%d" % limit),
-        (remaining_name, b"%d" % remaining),
-        (reset_name, b"%dms" % round(reset * 1000)),
-    )
+def _shown(state: RateState) -> tuple[int, int, int]:
+    return state.limit, state.remaining, round(state.reset * 1000)

@@ -3,47 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from logits_core.entities.model import Entity
 from logits_core.errors import ErrorCode, LogitsError
+from logits_core.keys import Grant
 from logits_core.routing import Endpoint
 from logits_core.wire import Operation
 from logits_core.wire.surface import ENGINES
 
 NAMES_SHOWN = 20
 FAILED_RETRY_SECONDS = 30
+ANYBODY: Final = Grant()
 
 
-@dataclass(frozen=True, slots=True)
 class Catalog:
-    """Reads the two caches; holds nothing itself.
+    """Reads the two caches; holds little itself.
 
-    Attributes:
+    Args:
         deployments: Live view of the ModelDeployment entities by name.
         servers: Live view of the LLMServer entities by name.
-        known: Says whether the first lists have arrived.
+        heard: Says whether the first lists have arrived.
         requests_per_slot: Requests in flight per slot of an engine.
     """
 
-    deployments: Mapping[str, Entity]
-    servers: Mapping[str, Entity]
-    known: Callable[[], bool]
-    requests_per_slot: int = 4
-    _engines: dict[str, set[str]] = field(default_factory=dict[str, "set[str]"])
+    __slots__ = ("_engines", "_heard", "_known", "_requests_per_slot", "deployments", "servers")
+
+    def __init__(
+        self,
+        deployments: Mapping[str, Entity],
+        servers: Mapping[str, Entity],
+        heard: Callable[[], bool],
+        requests_per_slot: int = 4,
+    ) -> None:
+        self.deployments = deployments
+        self.servers = servers
+        self._heard = heard
+        self._known = False
+        self._requests_per_slot = requests_per_slot
+        self._engines: dict[str, frozenset[str]] = {}
+
+    def known(self) -> bool:
+        """Say whether the first lists have arrived; what was known once isn't forgotten."""
+        if not self._known:
+            self._known = self._heard()
+        return self._known
 
     def enabled(self) -> list[Entity]:
         """Return the deployments that callers may name, by name."""
         return sorted((d for d in self.deployments.values() if d.spec.get("enabled")), key=lambda d: d.name)
 
-    def require(self, model: str, allows: Callable[[str], bool] = lambda _: True) -> Entity:
+    def require(self, model: str, grant: Grant = ANYBODY) -> Entity:
         """Return the deployment that a request names.
 
         Args:
             model: The name.
-            allows: Says which deployments the caller may hear of.
+            grant: What the caller may hear of.
 
         Raises:
             LogitsError: NOT_FOUND for an unknown or disabled one, naming those that exist; UNAVAILABLE while
@@ -61,13 +77,13 @@ class Catalog:
         what = "doesn't exist" if deployment is None else "is disabled"
         raise LogitsError(
             ErrorCode.NOT_FOUND,
-            f"The model {model[:100]!r} {what}. {self._offer(allows)}",
+            f"The model {model[:100]!r} {what}. {self._offer(grant)}",
             field="model",
             reason="model_not_found",
         )
 
-    def _offer(self, allows: Callable[[str], bool]) -> str:
-        names = [deployment.name for deployment in self.enabled() if allows(deployment.name)]
+    def _offer(self, grant: Grant) -> str:
+        names = [deployment.name for deployment in self.enabled() if grant.allows(deployment.name)]
         if not names:
             return "No model is enabled yet: enable one in the Console."
         shown = ", ".join(names[:NAMES_SHOWN])
@@ -107,7 +123,8 @@ class Catalog:
         for server in self.servers.values():
             engine = str(server.status.get("engine") or "")
             if engine in ENGINES:
-                self._engines.setdefault(str(server.spec["deployment"]), set()).add(engine)
+                model = str(server.spec["deployment"])
+                self._engines[model] = self._engines.get(model, frozenset[str]()) | {engine}
 
     def expected_back(self, model: str) -> bool:
         """Say whether a model that has lost its LLM Servers is worth waiting for."""
@@ -122,7 +139,7 @@ class Catalog:
             if status.get("phase") != "Ready" or server.metadata.deletion_timestamp:
                 continue
             slots = max(1, int(status.get("slots") or 1))
-            capacity = max(8, slots * self.requests_per_slot)
+            capacity = max(8, slots * self._requests_per_slot)
             endpoint = Endpoint(
                 server.name,
                 str(spec["address"]),

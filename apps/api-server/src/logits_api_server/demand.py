@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import anyio
 
 
-class _Stage(enum.Enum):
-    WAITING = "waiting"
-    IN_FLIGHT = "in-flight"
-    GONE = "gone"
+class Row:
+    """What is under way for one model.
 
+    Attributes:
+        in_flight: Requests that have a place at an LLM Server.
+        waiting: Requests that want one.
+        last_request_at: When the last one came.
+    """
 
-@dataclass(slots=True)
-class _Row:
-    in_flight: int = 0
-    waiting: int = 0
-    last_request_at: datetime | None = None
+    __slots__ = ("in_flight", "last_request_at", "waiting")
 
-
-class Ticket:
-    """One request in the ledger, from its decision to its end, retries included."""
-
-    __slots__ = ("_ledger", "_row", "_stage")
-
-    def __init__(self, ledger: DemandLedger, row: _Row) -> None:
-        self._ledger = ledger
-        self._row = row
-        self._stage = _Stage.WAITING
-        row.waiting += 1
-        ledger.changed()
-
-    def started(self) -> None:
-        """The request has a place at an LLM Server."""
-        if self._stage is _Stage.WAITING:
-            self._row.waiting -= 1
-            self._row.in_flight += 1
-            self._stage = _Stage.IN_FLIGHT
-            self._ledger.changed()
-
-    def ended(self) -> None:
-        """The request is over; only the first call counts."""
-        if self._stage is _Stage.WAITING:
-            self._row.waiting -= 1
-        elif self._stage is _Stage.IN_FLIGHT:
-            self._row.in_flight -= 1
-        else:
-            return
-        self._stage = _Stage.GONE
-        self._ledger.changed()
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.waiting = 0
+        self.last_request_at: datetime | None = None
 
 
 class DemandLedger:
@@ -65,15 +35,17 @@ class DemandLedger:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._rows: dict[str, _Row] = {}
+        self._rows: dict[str, Row] = {}
         self._event = anyio.Event()
         self._news = False
 
-    def enter(self, model: str) -> Ticket:
-        """Count a request for `model` as waiting."""
-        row = self._rows.setdefault(model, _Row())
+    def row(self, model: str) -> Row:
+        """Return where a request for `model` that has come now is counted; say `changed` when it is."""
+        row = self._rows.get(model)
+        if row is None:
+            row = self._rows[model] = Row()
         row.last_request_at = self._now()
-        return Ticket(self, row)
+        return row
 
     def changed(self) -> None:
         """Wake the reporter."""

@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from logits_api_server.answers import refusal
-from logits_api_server.asking import read
+from logits_api_server.asking import prompt_of, read, with_usage
 from logits_api_server.attempt import Attempt
-from logits_api_server.call import Asked, Books, Call
+from logits_api_server.call import Books, Call
 from logits_api_server.callers import OPEN, Caller, Callers
 from logits_api_server.catalog import Catalog, unsupported
 from logits_api_server.metrics import Metrics
@@ -34,7 +34,6 @@ from logits_shell.counting import Count
 from logits_shell.relay import (
     Decision,
     Forward,
-    Headers,
     KeepAlive,
     Later,
     Outcome,
@@ -109,30 +108,38 @@ class InferencePolicy:
             caller = opening.identity.caller
             if opening.operation.body is BodyForm.NONE:
                 return self._ask_maker(head, opening, caller)
-            asked = self._asked(head, opening, body or b"", caller)
-            call = self._call(asked, caller)
+            call = self._call(head, opening, body or b"")
             call.enter()
             self._retries.request()
-            reservation = self._waiting.reserve_now(asked.model, call.claim)
+            reservation = self._waiting.reserve_now(call.model, call.claim_now)
             if isinstance(reservation, Reservation):
-                return self._forward(call, reservation)
+                return self._forward(call, reservation, call.started)
             # A coroutine that is never started frees nothing, so it's the one that enters.
             call.suspend()
             return self._place(call)
         except LogitsError as error:
-            self._metrics.refusals.labels(error.reason or error.code.value).inc()
-            return refusal(error, head, caller.headers(self._books.clock()))
+            return self._refused(error, head, caller)
 
-    def _asked(self, head: RequestHead, opening: Opening, body: bytes, caller: Caller) -> Asked:
-        asked = read(head, opening, body)
-        caller.grant.require(asked.model)
-        self._catalog.require(asked.model, caller.grant.allows)
-        self._catalog.check_offered(asked.model, opening.operation)
-        return asked
+    def _call(self, head: RequestHead, opening: Opening, body: bytes) -> Call:
+        request = read(head, opening, body)
+        model, grant = request.model, opening.identity.caller.grant
+        grant.require(model)
+        self._catalog.require(model, grant)
+        self._catalog.check_offered(model, opening.operation)
+        return Call(
+            self._books,
+            head,
+            opening,
+            model,
+            seconds=self._waiting_seconds,
+            size=len(body),
+            prompt=prompt_of(request),
+            body=with_usage(opening, request, body),
+        )
 
-    def _call(self, asked: Asked, caller: Caller) -> Call:
-        now = self._books.clock()
-        return Call(asked, caller, self._books, deadline=now + self._waiting_seconds, started=now)
+    def _refused(self, error: LogitsError, head: RequestHead, caller: Caller) -> Refusal:
+        self._metrics.refusals.labels(error.reason or error.code.value).inc()
+        return refusal(error, head, caller.lines(self._books.clock()))
 
     async def _place(self, call: Call) -> Decision:
         call.enter_again()
@@ -141,16 +148,15 @@ class InferencePolicy:
             try:
                 reservation = await self._reserve(call)
             except LogitsError as error:
-                self._metrics.refusals.labels(error.reason or error.code.value).inc()
-                return refusal(error, call.asked.head, call.caller.headers(self._books.clock()))
+                return self._refused(error, call.head, call.caller)
             abandoned.pop_all()
-        return self._forward(call, reservation)
+        return self._forward(call, reservation, self._books.clock())
 
     async def _reserve(self, call: Call) -> Reservation:
-        found = self._waiting.reserve_now(call.asked.model, call.claim)
+        found = self._waiting.reserve_now(call.model, call.claim)
         if isinstance(found, Reservation):
             return found
-        failure = self._catalog.failure(self._catalog.require(call.asked.model, call.caller.grant.allows))
+        failure = self._catalog.failure(self._catalog.require(call.model, call.caller.grant))
         if failure is not None:
             raise failure
         return await self._wait(call)
@@ -159,25 +165,24 @@ class InferencePolicy:
         loop = asyncio.get_running_loop()
         now = self._books.clock()
         turn = Turn(call.claim, loop.create_future())
-        place = Place(call.asked.model, call.caller.grant.name, call.asked.size, turn)
+        place = Place(call.model, call.caller.grant.name, call.size, turn)
         # Endpoints that failed it may be tried again once their pause is over, and nobody else tells of that.
         pause = max(0.0, call.not_before - now)
-        timer = loop.call_later(pause, self._waiting.serve, call.asked.model) if pause else None
+        timer = loop.call_later(pause, self._waiting.serve, call.model) if pause else None
         try:
             return await self._waiting.reserve(place, max(0.0, call.deadline - now))
         finally:
             if timer is not None:
                 timer.cancel()
 
-    def _forward(self, call: Call, reservation: Reservation) -> Forward:
+    def _forward(self, call: Call, reservation: Reservation, now: float) -> Forward:
         call.placed()
-        asked = call.asked
-        curious = asked.opening.operation is CREATE_RESPONSE
-        attempt = Attempt(self, call, reservation, sent_at=self._books.clock(), curious=curious)
+        opening, endpoint = call.opening, reservation.endpoint
+        attempt = Attempt(self, call, reservation, sent_at=now, curious=opening.operation is CREATE_RESPONSE)
         return Forward(
-            Upstream(reservation.endpoint.host, reservation.endpoint.port),
-            asked.opening.target,
-            body=asked.body,
+            Upstream(endpoint.host, endpoint.port),
+            opening.target,
+            body=call.body,
             observer=attempt,
             rewrite_error=attempt.rewrite_error,
             drop=DROPPED,
@@ -208,7 +213,7 @@ class InferencePolicy:
         found = self._stored.candidates(response_id(head.path), name, everybody)
         if not found:
             raise _no_response(head)
-        call = self._call(Asked(head, opening, found[0].model), caller)
+        call = Call(self._books, head, opening, found[0].model, seconds=self._waiting_seconds)
         call.targets = tuple((maker.model, maker.endpoint) for maker in found)
         call.enter()
         forward = self._next_target(call)
@@ -219,7 +224,7 @@ class InferencePolicy:
 
     def _next_target(self, call: Call) -> Forward | None:
         reservation = call.claim_target()
-        return None if reservation is None else self._forward(call, reservation)
+        return None if reservation is None else self._forward(call, reservation, self._books.clock())
 
     # -- Desk --------------------------------------------------------------------------------------------------
 
@@ -227,7 +232,7 @@ class InferencePolicy:
         """Try another endpoint at once, or wait until there is one."""
         call = attempt.call
         call.deaths += died
-        if call.asked.opening.operation.body is BodyForm.NONE:
+        if call.opening.operation.body is BodyForm.NONE:
             return self._next_target(call)
         if call.deaths >= DEATHS:
             return None
@@ -236,9 +241,9 @@ class InferencePolicy:
             reservation = call.claim(exclude=call.tried)
             if isinstance(reservation, Reservation):
                 self._metrics.retries.inc()
-                return self._forward(call, reservation)
+                return self._forward(call, reservation, self._books.clock())
         now = self._books.clock()
-        if now >= call.deadline or not self._catalog.expected_back(call.asked.model):
+        if now >= call.deadline or not self._catalog.expected_back(call.model):
             return None
         call.not_before = now + min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0**call.losses)
         call.losses += 1
@@ -248,7 +253,7 @@ class InferencePolicy:
     def not_offered(self, attempt: Attempt, status: int, body: bytes) -> Refusal | Forward | None:
         """Ask the next who may know, or say clearly that the engine has no such thing."""
         call = attempt.call
-        operation = call.asked.opening.operation
+        operation = call.opening.operation
         if operation.body is BodyForm.NONE:
             return self._next_target(call) if status == NOT_FOUND else None
         if status not in {NOT_FOUND, *NO_SUCH_THING}:
@@ -257,19 +262,13 @@ class InferencePolicy:
         if status == NOT_FOUND and (error.get("param") or error.get("code")):
             return None
         why = f"Its engine answered: {error.get('message')}"
-        fields = call.caller.headers(self._books.clock())
-        return refusal(unsupported(call.asked.model, operation, why), call.asked.head, fields)
+        lines = call.caller.lines(self._books.clock())
+        return refusal(unsupported(call.model, operation, why), call.head, lines)
 
-    def began(self, attempt: Attempt) -> Headers:
-        """Time the LLM Server, and tell how the caller's limits stand."""
-        now = self._books.clock()
+    def began(self, attempt: Attempt, now: float) -> None:
+        """Time the LLM Server."""
         self._router.first_byte(attempt.reservation, now)
         self._metrics.first_byte_seconds.observe(now - attempt.sent_at)
-        elapsed = b"%d" % round((now - attempt.call.started) * 1000)
-        call = attempt.call
-        asked = call.asked
-        named = ((b"request-id", asked.head.request_id.encode("ascii")),) if asked.opening.anthropic else ()
-        return ((b"openai-processing-ms", elapsed), *named, *call.caller.headers(now))
 
     def answered(self, attempt: Attempt, piece: bytes) -> bool:
         """Remember who made a response."""

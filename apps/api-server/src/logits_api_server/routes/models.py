@@ -32,7 +32,7 @@ def get_model(model: FromPath[str], catalog: NamedDependency[Catalog], grant: Na
     """Return one enabled model that the caller may call."""
     name = model.removeprefix("/")
     grant.require(name)
-    return model_object(catalog.require(name, grant.allows))
+    return model_object(catalog.require(name, grant))
 
 
 def model_routes() -> Router:

@@ -7,15 +7,16 @@ nothing is let in until the debt is paid off.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
 MINUTE = 60.0
+CLOSE = 1e-9
+"""Seconds by which sums of times may miss what they stand for."""
 CONCURRENCY_RETRY_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """What a key may do; None is no limit."""
 
@@ -27,10 +28,11 @@ class Limits:
         """Return the share of one of `by` processes that don't talk to each other; at least 1 of each."""
         if by == 1:
             return self
-        return Limits(*(None if n is None else math.ceil(n / by) for n in self._numbers()))
-
-    def _numbers(self) -> tuple[int | None, int | None, int | None]:
-        return self.requests_per_minute, self.tokens_per_minute, self.concurrency
+        return Limits(
+            _divided(self.requests_per_minute, by),
+            _divided(self.tokens_per_minute, by),
+            _divided(self.concurrency, by),
+        )
 
     @property
     def none(self) -> bool:
@@ -38,38 +40,48 @@ class Limits:
         return self == Limits()
 
 
+def _divided(limit: int | None, by: int) -> int | None:
+    return None if limit is None else -(-limit // by)
+
+
 class Bucket:
-    """Holds up to `per_minute` and fills at that rate.
+    """Holds up to `per_minute` and fills at that rate; what is known of it is the time at which it will be full.
+
+    Nothing has to be refilled so: to take out is to put that time off.
 
     Args:
         per_minute: Size and rate.
         now: The clock, seconds.
     """
 
-    __slots__ = ("_at", "_level", "per_minute")
+    __slots__ = ("_each", "_full_at", "per_minute")
 
     def __init__(self, per_minute: int, now: float) -> None:
         self.per_minute = per_minute
-        self._level = float(per_minute)
-        self._at = now
+        self._each = MINUTE / per_minute
+        self._full_at = now
 
-    def level(self, now: float) -> float:
-        """Return what is in it now; negative while it owes."""
-        if now > self._at:
-            level = self._level + (now - self._at) * self.per_minute / MINUTE
-            self._level = level if level < self.per_minute else float(self.per_minute)
-            self._at = now
-        return self._level
+    def owed(self, now: float) -> float:
+        """Return the seconds until it's full."""
+        full_at = self._full_at
+        return full_at - now if full_at > now else 0.0
 
     def take(self, amount: float, now: float) -> None:
         """Take out `amount`, or put back a negative one; more than is there makes a debt."""
-        level = self.level(now) - amount
-        self._level = level if level < self.per_minute else float(self.per_minute)
+        full_at = self._full_at
+        self._full_at = (full_at if full_at > now else now) + amount * self._each
 
     def wait(self, amount: float, now: float) -> float:
         """Return the seconds until `amount` (a whole bucket at most) is there, 0 when it is."""
-        missing = (amount if amount < self.per_minute else self.per_minute) - self.level(now)
-        return missing * MINUTE / self.per_minute if missing > 0 else 0.0
+        needed = amount * self._each
+        missing = self.owed(now) + (needed if needed < MINUTE else MINUTE)
+        return missing - MINUTE if missing > MINUTE + CLOSE else 0.0
+
+    def state(self, now: float) -> RateState:
+        """Return how it stands."""
+        owed = self.owed(now)
+        level = (MINUTE + CLOSE - owed) / self._each
+        return RateState(self.per_minute, int(level) if level > 0 else 0, owed)
 
 
 class RateState(NamedTuple):
@@ -86,7 +98,7 @@ class RateState(NamedTuple):
     reset: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Refused:
     """A request that isn't let in.
 
@@ -99,18 +111,20 @@ class Refused:
     retry_after: float
 
 
-@dataclass(slots=True)
 class Admission:
     """A request that was let in; settle it once.
 
-    Attributes:
+    Args:
         meter: That let it in.
         estimate: Tokens taken for it so far.
     """
 
-    meter: Meter
-    estimate: int
-    settled: bool = False
+    __slots__ = ("_estimate", "_meter", "_settled")
+
+    def __init__(self, meter: Meter, estimate: int) -> None:
+        self._meter = meter
+        self._estimate = estimate
+        self._settled = False
 
     def settle(self, tokens: int, now: float) -> None:
         """Put what it really took in place of the estimate; only the first call counts.
@@ -119,9 +133,9 @@ class Admission:
             tokens: Of prompt and answer together.
             now: The clock, seconds.
         """
-        if not self.settled:
-            self.settled = True
-            self.meter.settled(tokens - self.estimate, now)
+        if not self._settled:
+            self._settled = True
+            self._meter.settled(tokens - self._estimate, now)
 
 
 class Meter:
@@ -156,8 +170,8 @@ class Meter:
         requests, tokens, most = self._requests, self._tokens, self.limits.concurrency
         if most is not None and self.in_flight >= most:
             return Refused("concurrency", CONCURRENCY_RETRY_SECONDS)
-        if requests is not None and requests.level(now) < 1:
-            return Refused("requests", requests.wait(1, now))
+        if requests is not None and (wait := requests.wait(1, now)) > 0:
+            return Refused("requests", wait)
         if tokens is not None and (wait := tokens.wait(estimate, now)) > 0:
             return Refused("tokens", wait)
         if requests is not None:
@@ -182,11 +196,11 @@ class Meter:
 
     def requests(self, now: float) -> RateState | None:
         """Return how the limit of requests stands, None without one."""
-        return _state(self._requests, now)
+        return None if self._requests is None else self._requests.state(now)
 
     def tokens(self, now: float) -> RateState | None:
         """Return how the limit of tokens stands, None without one."""
-        return _state(self._tokens, now)
+        return None if self._tokens is None else self._tokens.state(now)
 
 
 def _bucket(per_minute: int | None, old: Bucket | None, now: float) -> Bucket | None:
@@ -196,12 +210,5 @@ def _bucket(per_minute: int | None, old: Bucket | None, now: float) -> Bucket | 
         return old
     fresh = Bucket(per_minute, now)
     if old is not None:
-        fresh.take(old.per_minute - old.level(now), now)
+        fresh.take(old.owed(now) * old.per_minute / MINUTE, now)
     return fresh
-
-
-def _state(bucket: Bucket | None, now: float) -> RateState | None:
-    if bucket is None:
-        return None
-    limit, level = bucket.per_minute, bucket.level(now)
-    return RateState(limit, max(0, math.floor(level)), (limit - level) * MINUTE / limit)

@@ -7,44 +7,16 @@ import re
 import msgspec
 
 from logits_core.routing.endpoint import Usage
+from logits_core.wire.words import Answer, Details, Words, answer_in, words_in
 
 HEAD_BYTES = 4_096
 TAIL_BYTES = 16_384
 """Bytes kept of the beginning and the end of an answer: engines put the usage into one of the two."""
 
 
-class _Details(msgspec.Struct, frozen=True):
-    cached_tokens: int | None = None
-
-
-class _Words(msgspec.Struct, frozen=True):
-    """Every name under which tokens are told; OpenAI's two, Anthropic's, and llama.cpp's timings."""
-
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    prompt_tokens_details: _Details | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    input_tokens_details: _Details | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-    prompt_n: int | None = None
-    cache_n: int | None = None
-    predicted_n: int | None = None
-
-
 _FINDER = re.compile(rb'(?<!\\)"(?:usage|timings)"\s*:\s*\{')
 _BRACE = re.compile(rb"[{}]")
 _OBJECT_BYTES = 4_096
-_WORDS = msgspec.json.Decoder(_Words)
-
-
-class _Answer(msgspec.Struct, frozen=True):
-    usage: _Words | None = None
-    timings: _Words | None = None
-
-
-_ANSWER = msgspec.json.Decoder(_Answer)
 
 
 def usages_in(text: bytes) -> list[Usage]:
@@ -63,10 +35,10 @@ def _usage_of(part: bytes) -> Usage | None:
     """Return what an answer, or the beginning or the end of one, tells first."""
     if part.startswith(b"{"):
         try:
-            answer = _ANSWER.decode(part)
+            answer = answer_in(part)
         except msgspec.MsgspecError:
             # It's only a part, or an unusual answer: look for what can be found.
-            answer = _Answer()
+            answer = Answer()
         words = answer.usage or answer.timings
         if words is not None and (usage := _usage(words)) is not None:
             return usage
@@ -77,7 +49,7 @@ def _usage_of(part: bytes) -> Usage | None:
 def _decoded(text: bytes, start: int) -> Usage | None:
     end = _object_end(text, start)
     try:
-        return _usage(_WORDS.decode(text[start:end])) if end else None
+        return _usage(words_in(text[start:end])) if end else None
     except msgspec.MsgspecError:
         return None
 
@@ -93,7 +65,7 @@ def _object_end(text: bytes, start: int) -> int:
     return 0
 
 
-def _usage(words: _Words) -> Usage | None:
+def _usage(words: Words) -> Usage | None:
     if words.input_tokens is not None or words.output_tokens is not None:
         return _of_inputs(words)
     if words.predicted_n is not None:
@@ -104,7 +76,7 @@ def _usage(words: _Words) -> Usage | None:
     return Usage(words.prompt_tokens or 0, _cached(words.prompt_tokens_details), words.completion_tokens or 0)
 
 
-def _of_inputs(words: _Words) -> Usage:
+def _of_inputs(words: Words) -> Usage:
     if words.input_tokens_details is not None:
         return Usage(words.input_tokens or 0, _cached(words.input_tokens_details), words.output_tokens or 0)
     # Anthropic counts what was read from a cache apart from the rest.
@@ -112,7 +84,7 @@ def _of_inputs(words: _Words) -> Usage:
     return Usage((words.input_tokens or 0) + (read or 0) + (made or 0), read, words.output_tokens or 0)
 
 
-def _cached(details: _Details | None) -> int | None:
+def _cached(details: Details | None) -> int | None:
     return details.cached_tokens if details is not None else None
 
 

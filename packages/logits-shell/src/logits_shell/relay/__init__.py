@@ -1,6 +1,7 @@
 """The relay room: bytes from a client to a chosen upstream and back, exact and bounded."""
 
 from logits_shell.relay.binding import relay_protocol, strict_protocol
+from logits_shell.relay.heads import field_lines
 from logits_shell.relay.options import Rejection, RelayOptions, problem_rejection
 from logits_shell.relay.policy import (
     Decision,
@@ -45,6 +46,7 @@ __all__ = [
     "Upstream",
     "UpstreamPool",
     "WaitingPolicy",
+    "field_lines",
     "problem_rejection",
     "relay_protocol",
     "strict_protocol",

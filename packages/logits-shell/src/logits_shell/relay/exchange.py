@@ -327,7 +327,7 @@ class Exchange:
         if not self.body.complete:
             self.response.keep_alive = False
         if not self.response.started:
-            self.response.whole(refusal.status, refusal.headers, refusal.body)
+            self.response.whole(refusal)
             self._finish()
         elif self._keep_alive is not None and self.response.open_ended:
             self.response.piece(self._keep_alive.closing(refusal))

@@ -37,13 +37,45 @@ def outline(data: bytes) -> Outline | None:
     return data[:end], end, 0
 
 
+def _outline_like(data: bytes, before: bytes, after: bytes, key: bytes) -> Outline | None:
+    """Find what `outline` would, if the head is like another one, which costs no more than to compare them."""
+    if not data.startswith(before):
+        return None
+    start = len(before)
+    if not after:
+        return key, start, 0
+    stop = data.find(b"\r", start, start + _DIGITS + 1)
+    digits = data[start:stop]
+    if stop < 0 or not digits.isdigit() or not data.startswith(after, stop):
+        return None
+    return key, stop + len(after), int(digits)
+
+
+def _length_at(key: bytes) -> int:
+    """Return where the digits were that a head is without."""
+    return next(key.index(each) + len(each) - 1 for each in [s + b"\r" for s in _SPELLINGS] if each in key)
+
+
+class _Kept(Generic[MadeT]):
+    """What was made of a head, and the head on both sides of its length's digits."""
+
+    __slots__ = ("after", "before", "key", "made")
+
+    def __init__(self, key: bytes, length_at: int, made: MadeT) -> None:
+        self.key = key
+        self.before = key[:length_at]
+        self.after = key[length_at:]
+        self.made = made
+
+
 class Familiar(Generic[MadeT]):
     """Remembers what was made of heads, whatever length they announce."""
 
-    __slots__ = ("_made",)
+    __slots__ = ("_last", "_made")
 
     def __init__(self) -> None:
-        self._made: dict[bytes, MadeT] = {}
+        self._made: dict[bytes, _Kept[MadeT]] = {}
+        self._last: _Kept[MadeT] | None = None
 
     def recognise(self, data: bytes) -> tuple[Outline | None, MadeT | None]:
         """Look at bytes that begin with a head.
@@ -52,11 +84,17 @@ class Familiar(Generic[MadeT]):
             Its outline, None without a whole head that may be remembered; and what was made of it, None when it's
             unknown or more than its body follows, which only the parser can tell apart.
         """
-        found = outline(data)
+        kept = self._last
+        found = None if kept is None else _outline_like(data, kept.before, kept.after, kept.key)
         if found is None:
-            return None, None
-        key, end, length = found
-        return found, self._made.get(key) if len(data) - end <= length else None
+            found = outline(data)
+            if found is None:
+                return None, None
+            kept = self._made.get(found[0])
+            if kept is None:
+                return found, None
+            self._last = kept
+        return found, kept.made if kept is not None and len(data) - found[1] <= found[2] else None
 
     def learn(self, found: Outline, start: bytes, headers: Headers, made: MadeT) -> None:
         """Remember what was made of a head that a parser has read.
@@ -76,4 +114,5 @@ class Familiar(Generic[MadeT]):
             return
         if len(self._made) >= MOST:
             self._made.clear()
-        self._made[key] = made
+            self._last = None
+        self._made[key] = _Kept(key, _length_at(key) if lengths else len(key), made)

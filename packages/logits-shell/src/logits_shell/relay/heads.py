@@ -9,7 +9,7 @@ import http
 from collections.abc import Sequence
 
 from logits_shell.relay.framing import REQUEST_ID, Facts, ResponseHead, is_odd_target
-from logits_shell.relay.policy import Forward, Headers, RequestHead
+from logits_shell.relay.policy import Forward, RequestHead
 
 HOP_BY_HOP = frozenset(
     {
@@ -135,7 +135,7 @@ def _kept_lines(head: RequestHead, facts: Facts, forward: Forward, trusted: bool
         if field[0] not in owned and not (b"_" in field[0] and _is_forged_spelling(field[0], owned))
     ]
     first = f"{forward.method or head.method} {forward.target} HTTP/1.1\r\n".encode("ascii")
-    return b"".join((first, *lines, _lines(forward.headers)))
+    return b"".join((first, *lines, field_lines(forward.headers)))
 
 
 def _forwarding(first_hop: FirstHop, facts: Facts, forward: Forward) -> bytes:
@@ -149,12 +149,12 @@ def _forwarding(first_hop: FirstHop, facts: Facts, forward: Forward) -> bytes:
     return b"".join(kept)
 
 
-def response_head(head: ResponseHead, added: Headers, *, framing: bytes, request_id: str) -> bytes:
+def response_head(head: ResponseHead, added: bytes, *, framing: bytes, request_id: str) -> bytes:
     """Write the head that goes to the client.
 
     Args:
         head: The upstream's, or that of a refusal.
-        added: Fields that go with it.
+        added: Field lines that go with it.
         framing: Lines that frame the body and tell what becomes of the connection.
         request_id: Replaces the upstream's `x-request-id`; "" leaves that alone.
 
@@ -164,15 +164,19 @@ def response_head(head: ResponseHead, added: Headers, *, framing: bytes, request
     named = bool(request_id)
     if not head.lines or head.lines_named is not named:
         owned = (_RELAYS_OWN_AND_ID if named else _RELAYS_OWN) | head.facts.nominated
-        fields = _lines([field for field in head.headers if field[0] not in owned])
+        fields = field_lines([field for field in head.headers if field[0] not in owned])
         head.lines, head.lines_named = STATUS_LINES[head.status] + fields, named
-    more = _lines(added) if added else b""
     if named:
-        return b"%b%bx-request-id: %b\r\n%b\r\n" % (head.lines, more, request_id.encode("ascii"), framing)
-    return b"%b%b%b\r\n" % (head.lines, more, framing)
+        return b"%b%bx-request-id: %b\r\n%b\r\n" % (head.lines, added, request_id.encode("ascii"), framing)
+    return b"%b%b%b\r\n" % (head.lines, added, framing)
 
 
-def _lines(fields: Sequence[tuple[bytes, bytes]]) -> bytes:
+def field_lines(fields: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Write fields as lines.
+
+    Raises:
+        ValueError: one would break the framing.
+    """
     raw = b"".join([b"%b: %b\r\n" % field for field in fields])
     # What was parsed can't hold a line end; what an app added could.
     if not raw.count(b"\n") == raw.count(b"\r") == len(fields):

@@ -83,11 +83,19 @@ class RequestHead(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """An answer that the relay sends by itself instead of asking an upstream."""
+    """An answer that the relay sends by itself instead of asking an upstream.
+
+    Attributes:
+        status: Its status.
+        body: Its whole body.
+        headers: Its fields.
+        lines: Further ones, as `ExchangeObserver.on_head` returns them.
+    """
 
     status: int
     body: bytes
     headers: Headers = ((b"content-type", b"application/json"),)
+    lines: bytes = b""
 
 
 class FailureKind(enum.Enum):
@@ -147,8 +155,11 @@ class ExchangeObserver(Protocol):
     Subclass `PassiveObserver` to implement only some of them.
     """
 
-    def on_head(self, status: int, headers: Headers, events: bool) -> Headers:
-        """See the upstream's head, and whether an event stream follows; return fields to add to it."""
+    def on_head(self, status: int, headers: Headers, events: bool) -> bytes:
+        """See the upstream's head, and whether an event stream follows; return field lines to add to it.
+
+        Whole lines, each with its CR LF; `field_lines` makes them of values that nobody has checked yet.
+        """
         ...
 
     def on_chunk(self, chunk: bytes) -> bytes | None:
@@ -172,9 +183,9 @@ class ExchangeObserver(Protocol):
 class PassiveObserver:
     """An `ExchangeObserver` that changes nothing."""
 
-    def on_head(self, status: int, headers: Headers, events: bool) -> Headers:
+    def on_head(self, status: int, headers: Headers, events: bool) -> bytes:
         """Add nothing."""
-        return ()
+        return b""
 
     def on_chunk(self, chunk: bytes) -> bytes | None:
         """Pass the piece untouched."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
+from typing import cast
 
 from logits_shell.relay.addresses import AddressBook
 from logits_shell.relay.familiar import Familiar
@@ -104,14 +105,20 @@ class UpstreamPool:
             self._addresses.forget(upstream.host, upstream.port)
             raise UnreachableError(FailureKind.CONNECT, str(error)) from error
 
+    def adopt(self, upstream: Upstream) -> UpstreamConnection:
+        """Return a connection to be, which comes back here after each exchange; see `give_back`."""
+        return UpstreamConnection(upstream, self.give_back, self._familiar)
+
     async def _connect(self, upstream: Upstream) -> UpstreamConnection:
         loop = asyncio.get_running_loop()
         addresses = await self._addresses.resolve(upstream.host, upstream.port)
         failure: OSError = OSError(f"{upstream.host} has no address")
         for address in addresses:
             try:
-                _, connection = await loop.create_connection(
-                    lambda: UpstreamConnection(upstream, self._release, self._familiar),
+                connection = self.adopt(upstream)
+                await loop.create_connection(
+                    # A protocol needs no base class, and without one it can be compiled whole.
+                    lambda made=connection: cast("asyncio.Protocol", made),
                     address,
                     upstream.port,
                     ssl=self._tls,
@@ -139,7 +146,8 @@ class UpstreamPool:
         for connection in list(self._open):
             connection.abort()
 
-    def _release(self, connection: UpstreamConnection, reusable: bool) -> None:
+    def give_back(self, connection: UpstreamConnection, reusable: bool) -> None:
+        """Keep a connection for the next exchange, or let go of one that can't have another."""
         if not reusable or self._closed:
             self._open.discard(connection)
             waiting = self._idle.get(connection.upstream)

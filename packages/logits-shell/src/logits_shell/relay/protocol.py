@@ -296,7 +296,7 @@ class RelayProtocol(ApplicationProtocol):
             self._deaf = True
             receiving.drain()
             receiving.client_failed(rejection)
-        elif receiving in self._waiting:
+        elif receiving is not None and receiving in self._waiting:
             # It never had its turn; the response in progress is the last one.
             self._waiting.remove(receiving)
             self._close_after_response()
@@ -315,7 +315,7 @@ class RelayProtocol(ApplicationProtocol):
         new_id = self.options.new_request_id
         identity = "" if new_id is None else new_id()
         response = Response(self.write, head_only=False, http_version="1.1", keep_alive=False, request_id=identity)
-        response.whole(refusal.status, refusal.headers, refusal.body)
+        response.whole(refusal)
         response.finish()
         self._linger()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from logits_shell.relay import framing, heads
 from logits_shell.relay.framing import ResponseHead
-from logits_shell.relay.policy import Headers
+from logits_shell.relay.policy import Refusal
 
 _CHUNKED = b"transfer-encoding: chunked\r\n"
 _CLOSE = b"connection: close\r\n"
@@ -52,7 +52,7 @@ class Response:
         self._bodiless = False
         self._out: list[bytes] = []
 
-    def start(self, head: ResponseHead, length: int | None, added: Headers = ()) -> None:
+    def start(self, head: ResponseHead, length: int | None, added: bytes = b"") -> None:
         """Write the head; `length`, when it's known, decides the framing.
 
         Raises:
@@ -69,11 +69,11 @@ class Response:
         self._out.append(heads.response_head(head, added, framing=lines, request_id=self._request_id))
         self.started = True
 
-    def whole(self, status: int, headers: Headers, body: bytes) -> None:
+    def whole(self, refusal: Refusal) -> None:
         """Write a whole answer of our own."""
-        facts = framing.facts_of_response(headers)
-        self.start(ResponseHead(status, headers, facts), len(body))
-        self.piece(body)
+        facts = framing.facts_of_response(refusal.headers)
+        self.start(ResponseHead(refusal.status, refusal.headers, facts), len(refusal.body), refusal.lines)
+        self.piece(refusal.body)
 
     def _framing_line(self, status: int) -> bytes:
         if self._length is not None and status != 204:

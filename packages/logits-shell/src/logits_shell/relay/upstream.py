@@ -53,8 +53,8 @@ class ResponseSink(Protocol):
         ...
 
 
-class UpstreamConnection(asyncio.Protocol):
-    """One HTTP/1.1 connection; serves one exchange at a time.
+class UpstreamConnection:
+    """One HTTP/1.1 connection, an `asyncio.Protocol` in all but name; serves one exchange at a time.
 
     Attributes:
         upstream: Where it leads.
@@ -149,11 +149,12 @@ class UpstreamConnection(asyncio.Protocol):
             # Nobody asked for these bytes: the connection is out of step and must not be reused.
             self.abort()
             return
+        sink = self._sink
         try:
             piece = whole_chunk(data) if self._between_chunks else b""
             if piece:
-                self._sink.upstream_chunk(piece)
-            elif not self._recalled(self._sink, data):
+                sink.upstream_chunk(piece)
+            elif not self._recalled(sink, data):
                 self.heard = True
                 # The parser gathers an unfinished field without telling; a piece of the body starts the count anew.
                 self._unheard_bytes += len(data)
@@ -162,11 +163,12 @@ class UpstreamConnection(asyncio.Protocol):
             if not self._excused(error):
                 return
         # Whatever was heard may have let go of the sink.
-        sink = cast("ResponseSink | None", self._sink)
-        if sink is not None and not self._complete and self._unheard_bytes <= LARGEST_HEAD:
-            sink.upstream_flush()
-        elif sink is not None:
+        if self._sink is not sink:
+            return
+        if self._complete or self._unheard_bytes > LARGEST_HEAD:
             self._end(sink)
+        else:
+            sink.upstream_flush()
 
     def _recalled(self, sink: ResponseSink, data: bytes) -> bool:
         """Hand over an answer whose head is known, or its rest; False, and nothing is done, for any other."""

@@ -102,12 +102,9 @@ class Watch(Deadline):
         self._arm_what_is_due()
 
     def _arm_what_is_due(self) -> None:
+        due = NEVER if self._limit is None else self._since + self._limit
         if self._stalled_since is not None:
             due = self._stalled_since + self._options.write_seconds
         elif self._show_life is not None:
-            due = self._last_sent + self._options.sign_of_life_seconds
-            if self._limit is not None:
-                due = min(due, self._since + self._limit)
-        else:
-            due = None if self._limit is None else self._since + self._limit
+            due = min(due, self._last_sent + self._options.sign_of_life_seconds)
         self.set(due)
