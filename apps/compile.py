@@ -4,7 +4,7 @@
 
 DIRECTORY holds packages as they are installed; UPON are directories of what they import and that stays as it is. Each
 module that is compiled gets an extension module beside it, which Python takes in its place; the source stays, is what
-tests and tracebacks show, and serves alone wherever this was never run. See docs/decisions/0014-compiled-rooms.md.
+tests and tracebacks show, and serves alone wherever this was never run. See docs/decisions/0016-compiled-rooms.md.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ ROOMS = (
     "logits_core/routing/prefixes",
     "logits_core/routing/prompt",
     "logits_core/routing/router",
+    "logits_core/routing/shelf",
     "logits_core/routing/speed",
     "logits_core/usage/ledger",
     "logits_core/waiting/retries",
