@@ -85,10 +85,10 @@ class Router:
                 fleet.index.close(name)
         for name, endpoint in wanted.items():
             room = (endpoint.cache_tokens or UNKNOWN_CAPACITY) * fleet.habits.bytes_per_token
-            shelf, place = fleet.index.open(name, room), fleet.places.get(name)
-            if place is None:
-                place = fleet.places[name] = Place(endpoint, Load(fleet.speeds, fleet.habits), shelf)
-            place.endpoint, place.load.slots, place.load.capacity = endpoint, endpoint.slots, endpoint.capacity
+            shelf, known = fleet.index.open(name, room), fleet.places.get(name)
+            here = known or Place(endpoint, Load(fleet.speeds, fleet.habits), shelf)
+            here.endpoint, here.load.slots, here.load.capacity = endpoint, endpoint.slots, endpoint.capacity
+            fleet.places[name] = here
         if not fleet.places:
             del self._fleets[model]
         elif before != wanted.keys():
