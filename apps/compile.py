@@ -99,18 +99,22 @@ def compile_rooms(directory: Path, *upon: Path) -> bool:
     if not chosen:
         return True
     with tempfile.TemporaryDirectory(prefix="logits-rooms-") as name:
-        place = Path(name)
-        for package in {Path(room).parts[0] for room in chosen}:
-            shutil.copytree(directory / package, place / package, ignore=shutil.ignore_patterns("*.so"))
+        build = Path(name)
+        own = [directory / package for package in sorted({Path(room).parts[0] for room in chosen})]
+        # Of what stays as it is only our own packages: what they import has its types in this environment.
+        for package in [*own, *(found for place in upon for found in sorted(place.glob("logits_*")))]:
+            if package.is_dir() and not package.name.endswith(".dist-info"):
+                copied = build / package.name
+                shutil.copytree(package, copied, ignore=shutil.ignore_patterns("*.so"), dirs_exist_ok=True)
         for room in chosen:
-            source = place / room
+            source = build / room
             # Compiled classes have slots anyway, and can't be made anew as `dataclass` would for this.
             source.write_text(re.sub(r"@dataclass\((.*?)(?:, )?slots=True\)", r"@dataclass(\1)", source.read_text()))
-        (place / "mypy.ini").write_text(_CHECKS)
-        environment = {**os.environ, "MYPYPATH": os.pathsep.join(map(str, (place, *upon))), "CFLAGS": "-O2 -g0"}
-        build = [sys.executable, "-c", _BUILD, *chosen]
-        subprocess.run(build, cwd=place, env=environment, check=True, stdout=sys.stderr)
-        shutil.copytree(place / "built", directory, dirs_exist_ok=True)
+        (build / "mypy.ini").write_text(_CHECKS)
+        environment = {**os.environ, "MYPYPATH": str(build), "CFLAGS": "-O2 -g0"}
+        command = [sys.executable, "-c", _BUILD, *chosen]
+        subprocess.run(command, cwd=build, env=environment, check=True, stdout=sys.stderr)
+        shutil.copytree(build / "built", directory, dirs_exist_ok=True)
     return True
 
 
